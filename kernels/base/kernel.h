@@ -1,0 +1,103 @@
+// kernel.h - what an operator and a kernel are. Every operator is one row and every kernel is one row of
+// kernels/registry.def; the structs below are what such a row points to.
+//
+// An operator has typed parameters, inputs and outputs in a fixed order (documented in its <op>.h) and three pure
+// functions of shapes: infer, cost, tolerance. A kernel is one implementation for one backend and level.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/base/status.h"
+#include "kernels/base/tensor.h"
+#include "kernels/base/thread_pool.h"
+
+namespace spinert {
+
+enum class Backend : unsigned char { reference, cpu, cuda };
+// What the hardware must offer. Order matters: a higher CPU level includes the lower ones.
+enum class Level : unsigned char { any, scalar, avx2, avx512, sm80, sm90a };
+
+std::string_view backend_name(Backend backend);
+std::string_view level_name(Level level);
+
+// One value as shape inference sees it. count and self are value numbers of the graph; -1: none.
+struct TensorType {
+  DType dtype = DType::none;
+  Shape shape;
+  int self = -1;            // set by the caller for inputs and outputs before infer runs
+  int count = -1;           // the value that holds the number of rows in use
+  int64_t count_scale = 1;  // rows in use = *count * count_scale
+
+  bool present() const { return dtype != DType::none; }
+};
+
+// Work of one call at full capacity, for the roof model of the bench.
+struct Cost {
+  double flops = 0;  // multiply and add count as two
+  double bytes = 0;  // every input and output once
+};
+
+// How far a kernel may be from the reference, element by element: |got - want| <= absolute + relative * |want|.
+// Integer outputs are always compared exactly.
+struct Tolerance {
+  double absolute = 0;
+  double relative = 0;
+};
+
+// One call of an operator. Weights are ordinary inputs; the contract names their position.
+struct OpCall {
+  const void* params = nullptr;
+  std::span<const Tensor> in;
+  std::span<const Tensor> out;
+
+  template <class Params>
+  const Params& as() const {
+    return *static_cast<const Params*>(params);
+  }
+  // An optional input may be absent or, at the end of the list, missing.
+  bool has(size_t i) const { return i < in.size() && in[i].present(); }
+};
+
+// What a running kernel may use besides its call.
+struct RunContext {
+  ThreadPool* pool = nullptr;
+  const void* packed = nullptr;  // what pack() wrote, 64-byte aligned; null if packed_bytes is null
+  void* scratch = nullptr;       // scratch_bytes() bytes, 64-byte aligned, contents undefined
+};
+
+struct Kernel {
+  // A constant sentence if this kernel does not take the call, else null. Looks at parameters and shapes only.
+  const char* (*rejects)(const OpCall&) = nullptr;
+  void (*run)(const OpCall&, const RunContext&) = nullptr;
+  // Bytes of temporary memory for a pool of that many threads. Null: none.
+  int64_t (*scratch_bytes)(const OpCall&, int threads) = nullptr;
+  // Weight packing. The packed form depends on the weight (input kPackedInput) and on parameters alone, never on
+  // activation shapes, so that nodes sharing a weight share its packed form. Null: the weight is used as it is.
+  int64_t (*packed_bytes)(const OpCall&) = nullptr;
+  void (*pack)(const OpCall&, void* packed, ThreadPool&) = nullptr;
+};
+
+// The input that holds the weight of every operator that has one: conv2d, conv2d_stem, linear.
+inline constexpr size_t kPackedInput = 1;
+
+// Largest tensor any kernel is asked to handle. Offsets are 64-bit everywhere; this bounds one tensor, so that a wrong
+// shape is refused instead of allocated.
+inline constexpr int64_t kMaxElements = int64_t{1} << 31;
+
+// Reads or writes one named parameter; see visit() in each <op>.h. One visit serves the JSON parser and printer of the
+// graph, the case ids of the tests and the bench.
+class ParamVisitor {
+ public:
+  virtual ~ParamVisitor() = default;
+  virtual void field(const char* name, int64_t& value) = 0;
+  virtual void field(const char* name, double& value) = 0;
+  virtual void field(const char* name, bool& value) = 0;
+  virtual void field(const char* name, std::string& value) = 0;
+  virtual void field(const char* name, std::vector<double>& value) = 0;
+};
+
+}  // namespace spinert

@@ -1,0 +1,116 @@
+#include "kernels/registry.h"
+
+#include <algorithm>
+
+#define SPINERT_REGISTRY_INCLUDES
+#include "kernels/registry.def"
+#undef SPINERT_REGISTRY_INCLUDES
+
+namespace spinert {
+
+// Every kernel is a constant defined in the file of the same name.
+#define SPINERT_REGISTRY_ROWS
+#define OP(name, Params, source)
+#define KERNEL(op, backend, level, symbol) extern const Kernel symbol;
+#include "kernels/registry.def"
+#undef OP
+#undef KERNEL
+
+namespace {
+
+const OpInfo kOps[] = {
+#define OP(name, Params, source)                                                                      \
+  {OpId::name,                                                                                        \
+   #name,                                                                                             \
+   source,                                                                                            \
+   [] { return std::shared_ptr<void>(std::make_shared<Params>()); },                                  \
+   [](void* params, ParamVisitor& visitor) { visit(*static_cast<Params*>(params), visitor); },        \
+   [](const void* params, std::span<const TensorType> in, std::span<TensorType> out) {                \
+     return name##_infer(*static_cast<const Params*>(params), in, out);                               \
+   },                                                                                                 \
+   name##_cost,                                                                                       \
+   name##_tolerance},
+#define KERNEL(op, backend, level, symbol)
+#include "kernels/registry.def"
+#undef OP
+#undef KERNEL
+};
+
+const KernelInfo kKernels[] = {
+#define OP(name, Params, source)
+#define KERNEL(op, backend, level, symbol) {OpId::op, Backend::backend, Level::level, #symbol, &symbol},
+#include "kernels/registry.def"
+#undef OP
+#undef KERNEL
+};
+
+std::vector<const KernelInfo*>& planted() {
+  static std::vector<const KernelInfo*> rows;
+  return rows;
+}
+
+CpuFeatures detect() {
+  CpuFeatures features{Level::scalar, "scalar"};
+#if defined(__x86_64__)
+  // __builtin_cpu_supports looks at XCR0 too: a level counts only if the system saves its registers.
+  __builtin_cpu_init();
+  if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) return features;
+  features = {Level::avx2, "scalar avx2"};
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl")) {
+    features = {Level::avx512, "scalar avx2 avx512"};
+  }
+#endif
+  return features;
+}
+
+}  // namespace
+#undef SPINERT_REGISTRY_ROWS
+
+std::string_view backend_name(Backend backend) {
+  static constexpr std::string_view kNames[] = {"reference", "cpu", "cuda"};
+  return kNames[static_cast<unsigned>(backend)];
+}
+
+std::string_view level_name(Level level) {
+  static constexpr std::string_view kNames[] = {"any", "scalar", "avx2", "avx512", "sm80", "sm90a"};
+  return kNames[static_cast<unsigned>(level)];
+}
+
+std::span<const OpInfo> all_ops() { return kOps; }
+std::span<const KernelInfo> all_kernels() { return kKernels; }
+const OpInfo& op_info(OpId id) { return kOps[static_cast<unsigned>(id)]; }
+
+const OpInfo* find_op(std::string_view name) {
+  const auto it = std::ranges::find_if(kOps, [&](const OpInfo& op) { return name == op.name; });
+  return it == std::end(kOps) ? nullptr : it;
+}
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = detect();
+  return features;
+}
+
+const KernelInfo* choose_kernel(OpId op, Backend backend, Level limit, const OpCall& call,
+                                std::vector<Refusal>* refusals) {
+  for (const KernelInfo* row : planted()) {
+    if (row->op == op && row->backend == backend) return row;
+  }
+  for (const KernelInfo& row : kKernels) {
+    if (row.op != op || row.backend != backend) continue;
+    const char* reason = nullptr;
+    if (backend == Backend::cpu && row.level > limit) {
+      reason = "needs a higher instruction set than this machine or --isa allows";
+    } else if (row.kernel->rejects) {
+      reason = row.kernel->rejects(call);
+    }
+    if (!reason) return &row;
+    if (refusals) refusals->push_back({&row, reason});
+  }
+  return nullptr;
+}
+
+void plant_kernel_for_tests(const KernelInfo* row) { planted().push_back(row); }
+void clear_planted_kernels_for_tests() { planted().clear(); }
+
+}  // namespace spinert
