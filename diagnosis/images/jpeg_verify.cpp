@@ -37,6 +37,7 @@ enum Marker : int {
 
 constexpr size_t kFrameHead = 6, kFrameComponent = 3;
 constexpr uint32_t kMaxSampling = 4, kMaxBlocksPerMcu = 10;
+constexpr uint8_t kMaxDcSymbol = 15;
 constexpr uint32_t kTables = 4, kBaselineHuffmanTables = 2;
 
 using Bytes = std::span<const uint8_t>;
@@ -275,6 +276,10 @@ Status JpegVerifier::take_huffman(const Segment& segment) {
       return jpeg_error("JP-01: Huffman table has too many symbols", segment.where());
     }
     std::copy_n(body.begin() + 17, total, table.symbols.begin());
+    // A DC symbol is a number of bits. Codes that no block uses are judged too: libjpeg refuses such a table.
+    const bool dc_sizes = std::all_of(table.symbols.begin(), table.symbols.begin() + total,
+                                      [](uint8_t symbol) { return symbol <= kMaxDcSymbol; });
+    if (kind == 0 && !dc_sizes) return jpeg_error("JP-01: Huffman table has an impossible DC symbol", segment.where());
     huffman_[kind][id] = table;
     body = body.subspan(17 + total);
   }

@@ -273,6 +273,8 @@ Status PngVerifier::take_data(const Chunk& chunk) {
     if (info_.colour_type == kPngPalette && palette_entries_ == 0) {
       return png_error("PN-04: palette picture without PLTE", chunk.where());
     }
+    // The standard allows it, but stb_image 2.27 hands memcpy a null pointer then, and no encoder is known to do it.
+    if (chunk.data.empty()) return png_error("PN-03: first IDAT chunk is empty", chunk.where());
     data_.emplace(info_, palette_entries_);
   }
   return data_->feed(chunk.data);
