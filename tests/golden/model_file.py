@@ -94,7 +94,7 @@ class Filler:
     def put(parameter: torch.Tensor, values: np.ndarray) -> None:
         if tuple(parameter.shape) != values.shape:
             raise ValueError(f"shape {values.shape} of the file does not fit {tuple(parameter.shape)}")
-        parameter.data.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+        parameter.data.copy_(torch.from_numpy(np.array(values)))  # a writable copy, which torch insists on
 
     def conv(self, name: str, conv: nn.Module, norm: nn.Module | None = None) -> None:
         """[kh][kw][in][out] -> OIHW; with a norm, the folded bias goes there and the norm becomes y = x + bias."""

@@ -130,8 +130,10 @@ def compare_pair(expected: Vertebra, got: dict[str, Any], config: Any, limits: L
         note(f"IoU {overlap:.6f}", expected.box, expected.score)
     elif not score <= limits.score:
         note(f"score differs by {score:.3e}", expected.box, expected.score)
-    elif not all(d <= limits.probability for d in differences):
-        note(f"probability differs by {max(differences):.3e}", expected.box, expected.score)
+    else:
+        for name, difference in zip(config.class_names, differences):
+            if not difference <= limits.probability:
+                note(f"probability of {name} differs by {difference:.3e}", expected.box, expected.score)
     for name in flips:
         index = config.class_names.index(name)
         if abs(expected.probabilities[index] - config.thresholds[index]) > limits.probability:
