@@ -50,7 +50,9 @@ def write(model: nn.Module, example: torch.Tensor, target: Path, inputs: list[st
     partial.replace(target)
 
 
-def export(detector: nn.Module, classifier: nn.Module, weights_id: str, image: torch.Tensor, cache: Path) -> dict[str, str]:
+def export(
+    detector: nn.Module, classifier: nn.Module, weights_id: str, image: torch.Tensor, cache: Path
+) -> dict[str, str]:
     """Paths of the ONNX files: detector, classifier_1, classifier_8. Written only where they are missing."""
     folder = cache / hashlib.sha256(f"{weights_id} {torch.__version__} {OPSET}".encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

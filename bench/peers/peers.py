@@ -166,7 +166,8 @@ def reference(options: argparse.Namespace, folder: Path) -> tuple[Any, dict[str,
     onnx = export_onnx.export(
         pipeline.detector, pipeline.classifier, pipeline.weights_id, torch.from_numpy(image), options.cache
     )
-    weights = {k: str(getattr(options, k)) for k in ("model", "detector", "classifier", "config") if getattr(options, k)}
+    named = {key: getattr(options, key) for key in ("model", "detector", "classifier", "config")}
+    weights = {key: str(path) for key, path in named.items() if path}
     job = {"onnx": onnx, "inputs": str(inputs), "threads": options.threads, "weights": weights}
     diagnosis = pipeline.diagnose(picture) if options.spinert else None
     return pipeline, expected, diagnosis, job
@@ -198,7 +199,8 @@ def measure(options: argparse.Namespace, peers: list[Lane], own: SpineRt | None,
                 if isinstance(lane, SpineRt):
                     lane.ms[stage].append(lane.time(stage))
                 else:
-                    lane.ms[stage].append(statistics.median(lane.ask(do="run", stage=stage, repeats=options.repeats)["ms"]))
+                    times = lane.ask(do="run", stage=stage, repeats=options.repeats)["ms"]
+                    lane.ms[stage].append(statistics.median(times))
         print(f"round {turn + 1} of {options.rounds} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
 
 

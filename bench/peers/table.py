@@ -5,6 +5,7 @@ from typing import Any, Sequence
 
 BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
 TITLES = {"detector": "detector", "classifier_1": "ResNet50, 1 patch", "classifier_8": "ResNet50, 8 patches (each)"}
+FACTS = ["open, ms", "first run, ms", "peak RSS, MB", "1-IoU / score / probability"]
 PER_RUN = {"detector": 1, "classifier_1": 1, "classifier_8": 8}
 
 
@@ -18,11 +19,12 @@ def markdown(lanes: Sequence[Any], stages: Sequence[str], machine: str, picture:
     """One row per engine; cells are `median (minimum) ms, ratio`; the first engine is the base of the ratios."""
     base = lanes[0]
     lines = [
-        f"{machine}; slice `{picture}`. Cells: median (minimum) in ms; then the time over that of {base.name} in the same",
-        "round: median [smallest, largest].",
+        f"{machine}; slice `{picture}`.",
+        f"Cells: median (minimum) in ms; then the time over that of {base.name} in the same round:",
+        "median [smallest, largest].",
         "",
-        "| engine | version | " + " | ".join(TITLES[s] for s in stages) + " | open, ms | first run, ms | peak RSS, MB | 1-IoU / score / probability |",
-        "|---" * (len(stages) + 6) + "|",
+        "| engine | version | " + " | ".join([TITLES[s] for s in stages] + FACTS) + " |",
+        "|---" * (2 + len(stages) + len(FACTS)) + "|",
     ]
     for lane in lanes:
         cells = []
@@ -35,8 +37,12 @@ def markdown(lanes: Sequence[Any], stages: Sequence[str], machine: str, picture:
             cells.append(cell)
         facts = [f"{lane.facts[k]:.0f}" if k in lane.facts else "-" for k in ("open_ms", "first_ms", "peak_rss_mb")]
         lines.append("| " + " | ".join([lane.name, lane.version, *cells, *facts, lane.parity]) + " |")
-    lines += ["", "Open and first run: the detector; peak RSS: detector and classifier in one process after one run each; last column: largest",
-              "difference from torch (plain, NCHW) on this slice."]
+    lines += [
+        "",
+        "Open: importing the engine and opening the detector; first run: the detector's. Peak RSS:",
+        "detector and classifier in one process after one run each.",
+        "Last column: largest difference from torch (plain, NCHW) on this slice.",
+    ]
     return "\n".join(lines)
 
 

@@ -1,11 +1,10 @@
 """One peer in a process of its own: opens the networks, runs them on demand, answers in JSON lines.
 
 Started by peers.py. Protocol on stdin/stdout: {"do": "outputs", "file": F} writes boxes, scores and probabilities;
-{"do": "run", "stage": S, "repeats": R} answers {"ms": [...]}; {"do": "memory"} answers {"peak_rss_mb": X}.
+{"do": "run", "stage": S, "repeats": R} answers {"ms": [...]}. The first line it writes holds start-up and memory.
 """
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -118,7 +117,11 @@ def open_torch(job: dict[str, Any]) -> Callable[[str], Runner]:
 
 
 def peak_rss_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage: its maximum outlives exec and would show the memory of the parent.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
 
 
 def main() -> None:
@@ -134,8 +137,8 @@ def main() -> None:
     inputs = np.load(job["inputs"])
     feeds = {"detector": inputs["image"], "classifier_1": inputs["patches"][:1], "classifier_8": inputs["patches"][:8]}
     opener = {"onnxruntime": open_onnxruntime, "openvino": open_openvino, "torch": open_torch}[job["engine"]]
-    load = opener(job)
     begin = time.perf_counter()
+    load = opener(job)
     runners = {"detector": load("detector")}
     open_ms = (time.perf_counter() - begin) * 1e3
     begin = time.perf_counter()

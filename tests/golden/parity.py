@@ -1,8 +1,9 @@
 """Compares a report.json with torchvision on the same pictures and weights; exit 1 where they differ.
 
-Acceptance (float32): boxes at the threshold match one to one at IoU >= 0.999, scores and probabilities differ by at most
-1e-4. A mismatch is excused, counted and listed only where its score lies within 1e-4 of the threshold, or where an NMS
-decision of torchvision about an overlapping box had |IoU - threshold| <= 1e-5; more than 1 excuse in 500 boxes fails.
+Acceptance (float32): boxes at the threshold match one to one at IoU >= 0.999, scores and probabilities differ by at
+most 1e-4. A mismatch is excused, counted and listed only where its score lies within 1e-4 of the threshold, or where an
+NMS decision of torchvision about an overlapping box had |IoU - threshold| <= 1e-5; more than 1 excuse in 500 boxes
+fails.
 """
 import argparse
 import json
@@ -158,8 +159,8 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: parity.py --model m.safetensors --report out/report.json --cache /tmp/parity phantom/",
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="the pictures of the report, or folders")
-    parser.add_argument("--report", type=Path, required=True, help="report.json of `spinert diagnose` on the same inputs")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures of the report, or folders")
+    parser.add_argument("--report", type=Path, required=True, help="report.json of `spinert diagnose`")
     torch_pipeline.add_weight_options(parser)
     parser.add_argument("--double", action="store_true", help="torch in float64 (for the reference backend)")
     parser.add_argument("--cache", type=Path, help="folder that keeps the torch results between runs")

@@ -30,7 +30,7 @@ class Placement:
 
 
 def read_picture(path: Path) -> Picture:
-    """8-bit pictures as they are, 16-bit as value * 255 / 65535 without rounding; colour and transparency are refused."""
+    """8-bit as it is, 16-bit as value * 255 / 65535 without rounding; colour and transparency are refused."""
     data = path.read_bytes()
     image = Image.open(path)
     if image.mode in ("I;16", "I;16B", "I"):

@@ -1,4 +1,4 @@
-"""The values that a state_dict does not hold, from pipeline.json (schema spinert.pipeline/1) or the defaults of the demo."""
+"""What a state_dict does not hold: from pipeline.json (schema spinert.pipeline/1), or the defaults of the demo."""
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
