@@ -19,16 +19,16 @@ namespace spinert {
 namespace {
 
 const OpInfo kOps[] = {
-#define OP(name, Params, source)                                                                      \
-  {OpId::name,                                                                                        \
-   #name,                                                                                             \
-   source,                                                                                            \
-   [] { return std::shared_ptr<void>(std::make_shared<Params>()); },                                  \
-   [](void* params, ParamVisitor& visitor) { visit(*static_cast<Params*>(params), visitor); },        \
-   [](const void* params, std::span<const TensorType> in, std::span<TensorType> out) {                \
-     return name##_infer(*static_cast<const Params*>(params), in, out);                               \
-   },                                                                                                 \
-   name##_cost,                                                                                       \
+#define OP(name, Params, source)                                                               \
+  {OpId::name,                                                                                 \
+   #name,                                                                                      \
+   source,                                                                                     \
+   [] { return std::shared_ptr<void>(std::make_shared<Params>()); },                           \
+   [](void* params, ParamVisitor& visitor) { visit(*static_cast<Params*>(params), visitor); }, \
+   [](const void* params, std::span<const TensorType> in, std::span<TensorType> out) {         \
+     return name##_infer(*static_cast<const Params*>(params), in, out);                        \
+   },                                                                                          \
+   name##_cost,                                                                                \
    name##_tolerance},
 #define KERNEL(op, backend, level, symbol)
 #include "kernels/registry.def"
@@ -77,9 +77,15 @@ std::string_view level_name(Level level) {
   return kNames[static_cast<unsigned>(level)];
 }
 
-std::span<const OpInfo> all_ops() { return kOps; }
-std::span<const KernelInfo> all_kernels() { return kKernels; }
-const OpInfo& op_info(OpId id) { return kOps[static_cast<unsigned>(id)]; }
+std::span<const OpInfo> all_ops() {
+  return kOps;
+}
+std::span<const KernelInfo> all_kernels() {
+  return kKernels;
+}
+const OpInfo& op_info(OpId id) {
+  return kOps[static_cast<unsigned>(id)];
+}
 
 const OpInfo* find_op(std::string_view name) {
   const auto it = std::ranges::find_if(kOps, [&](const OpInfo& op) { return name == op.name; });
@@ -110,7 +116,11 @@ const KernelInfo* choose_kernel(OpId op, Backend backend, Level limit, const OpC
   return nullptr;
 }
 
-void plant_kernel_for_tests(const KernelInfo* row) { planted().push_back(row); }
-void clear_planted_kernels_for_tests() { planted().clear(); }
+void plant_kernel_for_tests(const KernelInfo* row) {
+  planted().push_back(row);
+}
+void clear_planted_kernels_for_tests() {
+  planted().clear();
+}
 
 }  // namespace spinert

@@ -24,7 +24,7 @@ enum class OpId : unsigned char {
 struct OpInfo {
   OpId id;
   const char* name;
-  const char* source;  // paper or library whose meaning it follows
+  const char* source;                      // paper or library whose meaning it follows
   std::shared_ptr<void> (*make_params)();  // default parameters
   void (*visit)(void* params, ParamVisitor&);
   // Checks inputs and parameters and fills dtype, shape, count of the outputs (self is set on entry).

@@ -78,8 +78,8 @@ class [[nodiscard]] Result {
 #define SPINERT_CONCAT(a, b) SPINERT_CONCAT_(a, b)
 
 // Returns from the enclosing function if the Status is an error.
-#define SPINERT_TRY(expression)                                           \
-  do {                                                                    \
+#define SPINERT_TRY(expression)                                                                          \
+  do {                                                                                                   \
     if (::spinert::Status spinert_status_ = (expression); !spinert_status_.ok()) return spinert_status_; \
   } while (false)
 

@@ -55,20 +55,22 @@ ThreadPool::~ThreadPool() {
   for (auto& thread : workers_) thread.join();
 }
 
-void ThreadPool::run(int64_t items, const std::function<void(WorkRange)>& work) {
+void ThreadPool::run_erased(int64_t items, Function function, void* context) {
   if (items <= 0) return;
   if (workers_.empty() || items == 1) {
-    work({0, items, 0});
+    function(context, {0, items, 0});
     return;
   }
-  work_ = &work;
+  function_ = function;
+  context_ = context;
   items_ = items;
   pending_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   const WorkRange mine = share(items, size(), 0);
-  if (mine.begin < mine.end) work(mine);
-  for (int left = pending_.load(std::memory_order_acquire); left != 0; left = pending_.load(std::memory_order_acquire)) {
+  if (mine.begin < mine.end) function(context, mine);
+  for (int left = pending_.load(std::memory_order_acquire); left != 0;
+       left = pending_.load(std::memory_order_acquire)) {
     wait_change(pending_, left);
   }
 }
@@ -81,7 +83,7 @@ void ThreadPool::worker(int index) {
     ++seen;
     if (stop_.load(std::memory_order_acquire)) return;
     const WorkRange range = share(items_, size(), index);
-    if (range.begin < range.end) (*work_)(range);
+    if (range.begin < range.end) function_(context_, range);
     pending_.fetch_sub(1, std::memory_order_release);
     pending_.notify_one();
   }

@@ -7,9 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace spinert {
@@ -30,15 +29,26 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls work once per thread with that thread's share of [0, items); returns when all are done. Threads whose share is
-  // empty are not called. Not reentrant; one caller at a time.
-  void run(int64_t items, const std::function<void(WorkRange)>& work);
+  // Calls work(WorkRange) once per thread with that thread's share of [0, items); returns when all are done. Threads
+  // whose share is empty are not called. Not reentrant; one caller at a time.
+  // A plain function pointer travels to the workers: no allocation, and kernel files built for one instruction set
+  // instantiate nothing with external linkage.
+  template <class Work>
+  void run(int64_t items, Work&& work) {
+    using Callable = std::remove_reference_t<Work>;
+    run_erased(
+        items, [](void* context, WorkRange range) { (*static_cast<Callable*>(context))(range); },
+        const_cast<void*>(static_cast<const void*>(&work)));
+  }
 
  private:
+  using Function = void (*)(void* context, WorkRange range);
+  void run_erased(int64_t items, Function function, void* context);
   void worker(int index);
 
   std::vector<std::thread> workers_;
-  const std::function<void(WorkRange)>* work_ = nullptr;
+  Function function_ = nullptr;
+  void* context_ = nullptr;
   int64_t items_ = 0;
   std::atomic<uint32_t> generation_{0};  // one step per run(); workers wait for it to change
   std::atomic<int> pending_{0};          // workers that have not finished this run

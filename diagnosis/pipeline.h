@@ -1,0 +1,47 @@
+// pipeline.h - the application library: one slice in, vertebrae with probabilities out (DESIGN section 2).
+//
+//   auto pipeline = spinert::Pipeline::open({.model = "models/spine-demo.safetensors"});
+//   auto picture = spinert::read_picture("slice.png");
+//   spinert::SliceResult slice = pipeline.value()->diagnose(picture.value(), "slice.png");
+//
+// A slice never fails silently: its status says whether it may be read as a finding, and an absence of findings is
+// "negative" only if a plausible spine was seen and every number was finite.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/pipeline_config.h"
+#include "diagnosis/images/picture.h"
+#include "diagnosis/result.h"
+#include "runtime/engine.h"
+
+namespace spinert {
+
+struct PipelineOptions {
+  std::string model;  // path of the model file
+  EngineOptions engine;
+  int batch = 2;                    // vertebrae per run of the classifier; does not change any result
+  std::optional<float> threshold;   // replaces diagnosis.score_threshold of the config
+  std::optional<double> hu_offset;  // picture values are HU + offset: apply the config's window
+};
+
+class Pipeline {
+ public:
+  static Result<std::unique_ptr<Pipeline>> open(const PipelineOptions& options);
+  virtual ~Pipeline() = default;
+
+  virtual Engine& engine() = 0;
+  virtual const PipelineConfig& config() const = 0;
+  // Fills everything of the slice. Errors of the run itself (cancelled, timeout) give status "failed" with that id.
+  virtual SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
+};
+
+// The status and exit code of a study from its slices (DESIGN section 9, "Several inputs").
+void summarise(StudyResult& study);
+
+// Where the demo model lies: beside the executable (../share/spinert/), else in the source tree. Empty if neither.
+std::string find_demo_model();
+
+}  // namespace spinert

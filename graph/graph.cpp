@@ -1,0 +1,81 @@
+#include "graph/graph.h"
+
+#include <algorithm>
+
+namespace spinert {
+
+int Graph::find(std::string_view value_name) const {
+  for (const Value& v : values) {
+    if (v.name == value_name) return v.type.self;
+  }
+  return kAbsent;
+}
+
+namespace {
+
+int append(Graph& graph, std::string name, Value::Kind kind, DType dtype, const Shape& shape, int count) {
+  const int number = static_cast<int>(graph.values.size());
+  graph.values.push_back({std::move(name), kind, {dtype, shape, number, count, 1}});
+  return number;
+}
+
+// Runs the operator's infer for one node and stores the types of its outputs.
+Status infer_node(Graph& graph, const Node& node) {
+  std::vector<TensorType> in, out;
+  for (const int i : node.in) in.push_back(i == kAbsent ? TensorType{} : graph.value(i).type);
+  for (const int o : node.out) {
+    TensorType type;
+    type.self = o;
+    out.push_back(type);
+  }
+  SPINERT_TRY(node.op->infer(node.params.get(), in, out).at("graph " + graph.name + ", node " + node.name));
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto elements = out[i].shape.checked_elements();
+    if (!elements || *elements > kMaxElements) {
+      return error(ErrorId::E_MODEL_ARCH, "a tensor is too large", "graph " + graph.name + ", node " + node.name)
+          .expected("at most " + std::to_string(kMaxElements) + " elements", to_string(out[i].shape));
+    }
+    graph.values[static_cast<size_t>(node.out[i])].type = out[i];
+  }
+  return {};
+}
+
+}  // namespace
+
+int Graph::add_input(std::string value_name, DType dtype, const Shape& shape, int count) {
+  const int number = append(*this, std::move(value_name), Value::Kind::input, dtype, shape, count);
+  inputs.push_back(number);
+  return number;
+}
+
+int Graph::add_constant(std::string value_name, DType dtype, const Shape& shape) {
+  return append(*this, std::move(value_name), Value::Kind::constant, dtype, shape, kAbsent);
+}
+
+Result<int> Graph::add_node(OpId op, std::vector<std::string> output_names, std::shared_ptr<void> params,
+                            std::vector<int> node_inputs) {
+  Node node{output_names.front(), &op_info(op), std::move(params), std::move(node_inputs), {}};
+  for (std::string& output : output_names) {
+    node.out.push_back(append(*this, std::move(output), Value::Kind::computed, DType::none, {}, kAbsent));
+  }
+  SPINERT_TRY(infer_node(*this, node));
+  nodes.push_back(std::move(node));
+  return nodes.back().out.front();
+}
+
+Status Graph::infer() {
+  for (const Node& node : nodes) SPINERT_TRY(infer_node(*this, node));
+  return {};
+}
+
+std::vector<int> Graph::consumers(int number) const {
+  std::vector<int> found;
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    for (const int i : nodes[n].in) {
+      if (i == number) found.push_back(static_cast<int>(n));
+    }
+  }
+  return found;
+}
+
+}  // namespace spinert

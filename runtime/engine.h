@@ -1,0 +1,132 @@
+// engine.h - the public interface of the SpineRT runtime: open a model file, run its graphs by name.
+//
+// The runtime knows operators and graphs, not what a vertebra is; for a diagnosis use diagnosis/pipeline.h.
+//
+//   auto engine = spinert::Engine::open("model.safetensors", {.threads = 2});
+//   if (!engine.ok()) { puts(engine.status().to_string().c_str()); return exit_code(engine.status().id()); }
+//   spinert::Plan& plan = *engine.value()->plan("detector");
+//   ... fill plan.tensor("canvas") ...
+//   Status status = plan.run();
+//   ... read plan.tensor("boxes") ...
+//
+// Threads: an Engine and its plans belong to one caller at a time. Several engines may run side by side.
+// Errors: every fallible call gives a Status (kernels/base/status.h); nothing throws. E_MODEL_* for the file, E_DEVICE
+// for a device or precision that this machine lacks, E_OOM_HOST when the plan exceeds the limit or memory is short.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/base/status.h"
+#include "kernels/base/tensor.h"
+
+namespace spinert {
+
+struct EngineOptions {
+  std::string device = "auto";     // auto, cpu, reference, cuda[:n]; a named device never becomes another one
+  std::string isa;                 // upper bound on the cpu level: scalar, avx2, avx512; empty: the best there is
+  std::string precision = "fp32";  // never lowered silently
+  int threads = 0;                 // 0: all that the affinity mask and the control group allow
+  int64_t memory_limit = 0;        // bytes for weights and activations; 0: none. Exceeded: E_OOM_HOST before any work
+  std::string model_sha256;        // if set, the whole file must have this hash, checked before work
+  bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
+  // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
+  std::map<std::string, int64_t> rows;
+};
+
+struct DeviceInfo {
+  std::string name;       // "cpu" or "reference"
+  std::string isa;        // levels used, for example "scalar avx2 avx512"; "any" for reference
+  std::string precision;  // "fp32"
+  bool fallback = false;  // true if `auto` could not take its first choice
+  int threads = 1;
+};
+
+// One tensor as stored in the model file.
+struct StoredTensor {
+  std::string name;
+  std::string dtype;  // F32, F16, BF16, I8
+  Shape shape;
+  int64_t bytes = 0;
+};
+
+struct ModelInfo {
+  std::string path;
+  int64_t file_bytes = 0;
+  std::map<std::string, std::string> metadata;  // "spinert.config", "spinert.card", ...
+  std::vector<StoredTensor> tensors;            // in file order
+};
+
+// What one node of a plan does; for inspect, bench and verify.
+struct NodeInfo {
+  std::string name;
+  std::string op;
+  std::string kernel;               // row of kernels/registry.def
+  std::string attributes;           // "stride=2 padding=3 activation=relu"
+  std::vector<std::string> inputs;  // value names, "" for an absent one
+  std::vector<std::string> outputs;
+  std::vector<std::pair<std::string, std::string>> refusals;  // kernel, reason
+  double flops = 0, bytes = 0;                                // at full capacity
+  int64_t packed_bytes = 0, scratch_bytes = 0;
+  bool constant = false;  // depends on shapes only and ran once when the engine was opened
+};
+
+struct MemoryPlan {
+  int64_t arena = 0;      // activations of the largest plan; all plans share one arena
+  int64_t live_peak = 0;  // lower bound: most bytes live at one node
+  int64_t io = 0;         // inputs and outputs of the graphs
+  int64_t weights = 0;    // packed and plain constants
+  int64_t scratch = 0;
+  int64_t total() const { return arena + io + weights + scratch; }
+};
+
+// Lets a caller stop a run between two nodes.
+struct RunControl {
+  const std::atomic<int>* cancel = nullptr;  // non-zero: stop with E_CANCELLED
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // E_TIMEOUT
+};
+
+class Plan {
+ public:
+  virtual ~Plan() = default;
+
+  // Inputs and outputs of the graph by name; data stays valid while the engine lives. Absent if there is no such value.
+  virtual Tensor tensor(std::string_view name) const = 0;
+  // Runs all nodes. Outputs are undefined after an error.
+  virtual Status run(const RunControl& control = {}) = 0;
+
+  // For tools: the nodes in order, one at a time, and any value (valid only until a later node reuses its memory).
+  virtual const std::vector<NodeInfo>& nodes() const = 0;
+  virtual void run_node(size_t index) = 0;
+  virtual Tensor value(std::string_view name) const = 0;
+  // The largest difference a fast kernel may show at this node for the data now in its inputs (see Tolerance).
+  virtual double tolerance(size_t index, double& relative) const = 0;
+};
+
+class Engine {
+ public:
+  // Reads, checks and packs the model: format rules, metadata and data hashes, finite weights, shapes against the
+  // graph.
+  static Result<std::unique_ptr<Engine>> open(const std::string& path, const EngineOptions& options = {});
+  virtual ~Engine() = default;
+
+  virtual const ModelInfo& model() const = 0;
+  virtual const DeviceInfo& device() const = 0;
+  virtual const MemoryPlan& memory() const = 0;
+  // Null if the model has no such graph.
+  virtual Plan* plan(std::string_view graph) = 0;
+  virtual std::vector<std::string> graphs() const = 0;
+  // SHA-256 of the whole file. Computed on a thread of its own from open() on; waits for it. E_MODEL_HASH if the file
+  // changed after it was read.
+  virtual Result<std::string> file_sha256() = 0;
+};
+
+// The version, compiler and flags of this build, for reports: keys version, commit, compiler, flags.
+std::map<std::string, std::string> build_info();
+
+}  // namespace spinert

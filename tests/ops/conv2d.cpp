@@ -1,0 +1,73 @@
+// Cases of conv2d: every path of the fast kernels (full and partial pixel tiles, channel tails, borders, strides),
+// exact with small integers and again with real numbers, and the shapes of both networks in small.
+#include "kernels/conv2d/conv2d.h"
+
+#include "tests/ops/op_case.h"
+
+namespace spinert::cases {
+namespace {
+
+Status build(const CaseLine& line, CaseInput& input) {
+  const auto& params = *static_cast<const Conv2dParams*>(input.params.get());
+  const int64_t n = line.get("n", 1), h = line.get("h", 8), w = line.get("w", h), c = line.get("c", 16);
+  const int64_t o = line.get("o", 32), k = line.get("k", 3), seed = line.get("seed", 1);
+  const std::string data = line.word("data", "int");
+  const bool bias = line.get("bias", 1) != 0, residual = line.get("residual", 0) != 0;
+  const int64_t count = line.get("count", -1);
+  const auto stream = static_cast<uint64_t>(seed);
+  input.exact = data == "int";
+  input.add(DType::f32, {n, h, w, c});
+  input.add(DType::f32, {k, k, c / params.groups, o});
+  fill(input.in[0].view(), data, stream);
+  fill(input.in[1].view(), data, stream + 1);
+  if (bias) {
+    input.add(DType::f32, {o});
+    fill(input.in[2].view(), data, stream + 2);
+  } else {
+    input.add_absent();
+  }
+  if (residual) {
+    const int64_t span = params.dilation * (k - 1) + 1, up = params.residual_upsample;
+    const int64_t oh = (h + 2 * params.padding - span) / params.stride + 1;
+    const int64_t ow = (w + 2 * params.padding - span) / params.stride + 1;
+    input.add(DType::f32, {n, oh / up, ow / up, o});
+    fill(input.in[3].view(), data, stream + 3);
+  } else {
+    input.add_absent();
+  }
+  if (count >= 0) input.set_count(0, static_cast<int32_t>(count));
+  return {};
+}
+
+}  // namespace
+
+extern const OpSuite conv2d_suite;
+const OpSuite conv2d_suite = {
+    {
+        "conv2d h=1 w=1 c=1 o=1 k=1",
+        "conv2d h=5 w=7 c=3 o=5 k=3 padding=1",
+        "conv2d h=14 w=14 c=16 o=32 k=3 padding=1 activation=relu",
+        "conv2d h=9 w=13 c=17 o=33 k=3 padding=1 seed=2",
+        "conv2d h=9 w=13 c=16 o=15 k=1 seed=3",
+        "conv2d h=7 w=7 c=64 o=64 k=1 residual=1 activation=relu seed=4",
+        "conv2d h=16 w=12 c=32 o=48 k=1 residual=1 residual_upsample=2 seed=5",
+        "conv2d h=15 w=17 c=32 o=64 k=3 stride=2 padding=1 activation=relu seed=6",
+        "conv2d h=16 w=16 c=32 o=64 k=1 stride=2 seed=7",
+        "conv2d h=23 w=19 c=3 o=64 k=7 stride=2 padding=3 seed=8",
+        "conv2d h=9 w=9 c=16 o=16 k=3 padding=2 dilation=2 seed=9",
+        "conv2d h=9 w=9 c=16 o=16 k=3 padding=1 groups=4 seed=10",
+        "conv2d h=9 w=9 c=16 o=16 k=3 padding=1 groups=16 stride=2 seed=11",
+        "conv2d n=3 h=7 w=7 c=32 o=32 k=3 padding=1 count=2 seed=12",
+        "conv2d n=3 h=7 w=7 c=32 o=32 k=1 count=0 seed=13",
+        "conv2d n=0 h=7 w=7 c=32 o=32 k=1 seed=14",
+        "conv2d n=2 h=11 w=5 c=40 o=72 k=3 padding=1 bias=0 seed=15",
+        "conv2d h=6 w=6 c=256 o=256 k=3 padding=1 residual=1 activation=relu6 seed=16",
+        "conv2d h=33 w=31 c=64 o=64 k=3 padding=1 data=real activation=relu seed=17",
+        "conv2d h=12 w=12 c=512 o=96 k=1 data=real residual=1 seed=18",
+        "conv2d h=8 w=8 c=24 o=40 k=3 padding=1 data=real activation=sigmoid seed=19",
+        "conv2d h=3 w=3 c=16 o=16 k=3 padding=3 stride=3 data=real seed=20",
+    },
+    build,
+};
+
+}  // namespace spinert::cases

@@ -1,0 +1,104 @@
+// op_case.h - one-line cases of single operators. A line such as
+//   "conv2d n=1 h=9 w=9 c=16 o=32 k=3 padding=1 seed=5"
+// fixes everything: parameters, shapes, data. The same line runs in the tests and in `spinert bench --op conv2d --case
+// ...`.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/base/compare.h"
+#include "kernels/registry.h"
+
+namespace spinert::cases {
+
+// Counter-based random numbers (splitmix64 finaliser, tests/golden/README.md): value i of a stream depends on (seed, i)
+// alone.
+uint64_t random_bits(uint64_t seed, uint64_t index);
+float random_uniform(uint64_t seed, uint64_t index);  // [-1, 1)
+
+// Owned memory for one tensor with guard bands on both sides, 64-byte aligned.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(DType dtype, const Shape& shape);
+
+  Tensor view() const { return view_; }
+  void poison();  // fills with the byte 0xff: NaN as float, -1 as int
+  bool guards_intact() const;
+
+ private:
+  std::shared_ptr<unsigned char[]> memory_;
+  Tensor view_;
+};
+
+// "key=value" pairs of a case line. Reading a key marks it as used; a key that nobody reads is an error of the case.
+class CaseLine {
+ public:
+  static Result<CaseLine> parse(const std::string& line);
+
+  const std::string& op() const { return op_; }
+  const std::string& text() const { return text_; }
+  int64_t get(const std::string& key, int64_t fallback) const;
+  double real(const std::string& key, double fallback) const;
+  std::string word(const std::string& key, const std::string& fallback) const;
+  // Sets every parameter that the line names.
+  void read_params(const OpInfo& op, void* params) const;
+  std::vector<std::string> unused() const;
+
+ private:
+  std::string op_, text_;
+  std::map<std::string, std::string> values_;
+  mutable std::map<std::string, bool> used_;
+};
+
+// Parameters and inputs of one call. Output types follow from the operator's infer.
+struct CaseInput {
+  std::shared_ptr<void> params;
+  std::vector<Buffer> in;
+  std::vector<int> count_input;  // count_input[i] = input whose value is the row count of input i; -1: none
+  size_t hidden = 0;             // trailing inputs that only hold counts and are no inputs of the operator
+  size_t outputs = 1;
+  bool exact = false;  // small integers: every sum is representable, so the tolerance is 0
+
+  int add(DType dtype, const Shape& shape);  // returns the input's number
+  void add_absent();
+  // Gives input i a row count, held in a hidden input.
+  void set_count(size_t i, int32_t rows);
+};
+
+// What tests/ops/<op>.cpp defines, one constant <op>_suite per operator.
+struct OpSuite {
+  std::vector<std::string> cases;
+  Status (*build)(const CaseLine& line, CaseInput& input);
+};
+const OpSuite& suite(OpId op);
+
+// Fills: data=int gives integers in [-range, range], data=real uniform numbers in [-1, 1).
+void fill(const Tensor& tensor, const std::string& data, uint64_t seed, int64_t range = 4);
+
+// A case that is ready to run: inputs, inferred outputs, the call.
+struct PreparedCase {
+  CaseInput input;
+  std::vector<Tensor> in, out;
+  std::vector<Buffer> out_buffers;
+  OpCall call() const { return {input.params.get(), std::span(in).first(in.size() - input.hidden), out}; }
+};
+Result<PreparedCase> prepare(const CaseLine& line);
+
+// Packs and runs one kernel on a prepared case; outputs are poisoned first. The kernel must accept the call.
+Status run_kernel(const KernelInfo& kernel, PreparedCase& prepared, ThreadPool& pool);
+
+// Runs the kernel and the reference on the case and compares: outputs within tolerance, guard bands and rows beyond the
+// count untouched, inputs unchanged. A refusal by the kernel sets skipped to its reason.
+struct CaseResult {
+  Status status;  // E_VERIFY with coordinate, expected, got on a mismatch
+  const char* skipped = nullptr;
+  double max_difference = 0;
+};
+CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool);
+
+}  // namespace spinert::cases
