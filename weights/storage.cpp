@@ -1,0 +1,125 @@
+#include "weights/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace spinert {
+namespace {
+
+constexpr uint32_t kInfinity = 0x7F800000u;
+constexpr uint32_t kMagnitude = 0x7FFFFFFFu;
+
+// 2^112 moves an f16 exponent (bias 15) to an f32 exponent (bias 127). Multiplying also normalises f16 subnormals, so
+// the loop over an array has no branch.
+constexpr float kF16Scale = 0x1p112f;
+
+inline uint32_t f16_bits_to_f32_bits(uint16_t half) {
+  const uint32_t sign = (half & 0x8000u) << 16;
+  const uint32_t magnitude = half & 0x7FFFu;
+  const uint32_t finite = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude << 13) * kF16Scale);
+  const uint32_t special = (magnitude << 13) | kInfinity;  // Inf and NaN keep their payload
+  return sign | (magnitude >= 0x7C00u ? special : finite);
+}
+
+template <class T>
+inline T load(const std::byte* in, int64_t i) {
+  T value;
+  std::memcpy(&value, in + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return value;
+}
+
+// One loop for all 16- and 32-bit types; `bits` maps the stored element to f32 bits. The flag is an OR over all
+// elements instead of an early exit, which keeps the loop vectorisable.
+template <class Stored, class Bits>
+bool decode(const std::byte* in, int64_t count, float* out, Bits bits) {
+  uint32_t special = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t value = bits(load<Stored>(in, i));
+    special |= static_cast<uint32_t>((value & kMagnitude) >= kInfinity);
+    out[i] = std::bit_cast<float>(value);
+  }
+  return special == 0;
+}
+
+}  // namespace
+
+float f16_to_f32(uint16_t bits) {
+  return std::bit_cast<float>(f16_bits_to_f32_bits(bits));
+}
+float bf16_to_f32(uint16_t bits) {
+  return std::bit_cast<float>(uint32_t{bits} << 16);
+}
+
+uint16_t f32_to_bf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & kMagnitude) > kInfinity) return static_cast<uint16_t>((bits >> 16) | 0x40u);  // keep NaN a NaN
+  return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+uint16_t f32_to_f16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = (bits >> 16) & 0x8000u;
+  const uint32_t magnitude = bits & kMagnitude;
+  if (magnitude > kInfinity) return static_cast<uint16_t>(sign | 0x7E00u);
+  if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // 65520 and more round to infinity
+  if (magnitude < 0x38800000u) {
+    // Below the smallest normal 2^-14: adding 0.5 lines the units of 2^-24 up with the last bit of the sum, and the
+    // processor's own rounding is the one wanted.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(0.5f)));
+  }
+  const uint32_t rebased = magnitude - (112u << 23);
+  return static_cast<uint16_t>(sign | ((rebased + 0xFFFu + ((rebased >> 13) & 1u)) >> 13));
+}
+
+bool decode_f32(const std::byte* in, int64_t count, float* out) {
+  return decode<uint32_t>(in, count, out, [](uint32_t bits) { return bits; });
+}
+
+bool decode_f16(const std::byte* in, int64_t count, float* out) {
+  return decode<uint16_t>(in, count, out, f16_bits_to_f32_bits);
+}
+
+bool decode_bf16(const std::byte* in, int64_t count, float* out) {
+  return decode<uint16_t>(in, count, out, [](uint16_t bits) { return uint32_t{bits} << 16; });
+}
+
+void decode_i8(const std::byte* in, int64_t first, int64_t count, std::span<const float> scale, float* out) {
+  const auto channels = static_cast<int64_t>(scale.size());
+  const float* const scales = scale.data();
+  int64_t done = 0;
+  int64_t channel = first % channels;
+  while (done < count) {  // one row of output channels at a time
+    const int64_t row = std::min(channels - channel, count - done);
+    const auto* q = reinterpret_cast<const int8_t*>(in + done);
+    const float* s = scales + channel;
+    float* o = out + done;
+    for (int64_t i = 0; i < row; ++i) o[i] = static_cast<float>(q[i]) * s[i];
+    done += row;
+    channel = 0;
+  }
+}
+
+QuantisedTensor quantise_i8(std::span<const float> values, int64_t channels) {
+  QuantisedTensor result;
+  result.values.resize(values.size());
+  std::vector<float> largest(static_cast<size_t>(channels), 0.0f);
+  for (size_t i = 0; i < values.size(); ++i) {
+    float& m = largest[i % static_cast<size_t>(channels)];
+    m = std::max(m, std::fabs(values[i]));
+  }
+  for (const float m : largest) {
+    const float scale = m / 127.0f;
+    result.scale.push_back(scale > 0 ? scale : 1.0f);  // also when m is so small that m / 127 underflows
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    // nearbyint rounds half to even in the default mode, which nothing in SpineRT changes.
+    const float q = std::nearbyint(values[i] / result.scale[i % static_cast<size_t>(channels)]);
+    result.values[i] = static_cast<int8_t>(std::clamp(q, -127.0f, 127.0f));
+  }
+  return result;
+}
+
+}  // namespace spinert
