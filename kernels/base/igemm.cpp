@@ -1,0 +1,54 @@
+#include "kernels/base/igemm.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace spinert {
+namespace {
+
+int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace
+
+int64_t igemm_packed_floats(int64_t taps, int64_t in_c, int64_t out_c, int64_t panel) {
+  return divide_up(out_c, panel) * panel * taps * divide_up(in_c, kIgemmChunk) * kIgemmChunk;
+}
+
+void igemm_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, float* packed,
+                ThreadPool& pool) {
+  const int64_t padded_c = divide_up(in_c, kIgemmChunk) * kIgemmChunk;
+  const int64_t panels = divide_up(out_c, panel);
+  // An item is one tap of one panel, so that even a weight with a single panel is packed by all threads.
+  pool.run(panels * taps, [&](WorkRange range) {
+    for (int64_t item = range.begin; item < range.end; ++item) {
+      const int64_t p = item / taps, tap = item % taps, o = p * panel, used = std::min(panel, out_c - o);
+      float* to = packed + (p * taps + tap) * padded_c * panel;
+      const float* from = weight + tap * in_c * out_c + o;
+      for (int64_t c = 0; c < in_c; ++c, to += panel, from += out_c) {
+        std::memcpy(to, from, static_cast<size_t>(used) * sizeof(float));
+        std::fill(to + used, to + panel, 0.0f);
+      }
+      std::fill(to, to + (padded_c - in_c) * panel, 0.0f);
+    }
+  });
+}
+
+int64_t igemm_scratch_floats(int64_t tile_rows) {
+  return divide_up(kIgemmBlockRows, tile_rows) * tile_rows * kIgemmBlockK;
+}
+
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads) {
+  const int64_t tiles = divide_up(rows, tile_rows);
+  const int64_t largest = kIgemmBlockRows / tile_rows;  // tiles of a full block
+  // A multiple of the thread count where there are enough tiles, so that all threads finish together.
+  int64_t blocks = divide_up(divide_up(tiles, largest), threads) * threads;
+  blocks = std::min(blocks, tiles);
+  const int64_t block_tiles = divide_up(tiles, blocks);
+  blocks = divide_up(tiles, block_tiles);
+  const int64_t groups = blocks >= threads ? 1 : std::min(panels, divide_up(threads, blocks));
+  return {block_tiles * tile_rows, blocks, groups};
+}
+
+}  // namespace spinert

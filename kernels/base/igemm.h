@@ -1,0 +1,58 @@
+// igemm.h - implicit matrix product over NHWC images: the shared engine of conv2d and linear on the cpu backend.
+//
+//   y[m, o] = activation( bias[o] + residual[m', o] + sum over k of A[m, k] * B[k, o] )
+//
+// Row m is one output pixel; row k is one (tap, channel). A is never formed as a whole: each thread gathers one block
+// of rows and one block of k into its own buffer, reads it for all output channels, and moves on. A linear layer is the
+// case of a 1x1 image and a 1x1 kernel.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/base/epilogue.h"
+
+namespace spinert {
+
+// Channels are padded with zeros to a multiple of this, per tap, in both packed operands; 16 floats are a cache line.
+inline constexpr int64_t kIgemmChunk = 16;
+// Rows of k that are multiplied in one go: with kIgemmBlockRows it sizes the gathered block (688 KB) so that it stays,
+// with one panel of B (196 KB for 32 columns), inside a 1 MB second-level cache.
+inline constexpr int64_t kIgemmBlockK = 1536;
+inline constexpr int64_t kIgemmBlockRows = 112;
+
+// One call, sizes in elements. All pointers are read-only but y.
+struct IgemmProblem {
+  const float* x = nullptr;  // [batch][in_h][in_w][in_c]
+  int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1;
+  int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1;
+  int64_t out_h = 1, out_w = 1, out_c = 1;
+  const float* packed = nullptr;    // igemm_pack
+  const float* bias = nullptr;      // [out_c] or null
+  const float* residual = nullptr;  // [batch][residual_h][residual_w][out_c] or null
+  int64_t residual_h = 0, residual_w = 0, residual_upsample = 1;
+  Activation activation = Activation::none;
+  float* y = nullptr;  // [batch][out_h][out_w][out_c]
+
+  int64_t rows() const { return batch * out_h * out_w; }
+  int64_t chunks_per_tap() const { return (in_c + kIgemmChunk - 1) / kIgemmChunk; }
+  int64_t chunks() const { return kernel_h * kernel_w * chunks_per_tap(); }
+};
+
+// Floats of the packed form of a weight [taps][in_c][out_c] for panels of `panel` output channels:
+// [panel number][tap][channel, padded to kIgemmChunk][panel]; absent channels are zero.
+int64_t igemm_packed_floats(int64_t taps, int64_t in_c, int64_t out_c, int64_t panel);
+void igemm_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, float* packed,
+                ThreadPool& pool);
+
+// Floats of the gathered block of one thread, for tiles of `tile_rows` rows.
+int64_t igemm_scratch_floats(int64_t tile_rows);
+
+// How a call is cut into items for the threads: row blocks, times groups of panels when there are fewer blocks than
+// threads. The cut never changes a result: every output is one sum in the order of k.
+struct IgemmCut {
+  int64_t block_rows, row_blocks, panel_groups;
+  int64_t items() const { return row_blocks * panel_groups; }
+};
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads);
+
+}  // namespace spinert

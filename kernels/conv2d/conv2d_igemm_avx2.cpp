@@ -1,0 +1,31 @@
+// conv2d_igemm_avx2.cpp - backend cpu, level avx2: conv2d as an implicit matrix product
+// Layout   x NHWC f32, any C; weight packed as [panel of 16][tap][channel, padded to 16][16]; y NHWC f32
+// Tile     6 rows x 2 vectors of 8: 12 accumulators, 2 registers of B, 1 broadcast of A; 15 of 16 registers
+// Work     per tile and k: 12 FMA, 2 vector loads, 6 broadcasts -> 6 cycles on two FMA ports
+// Bound    FMA rate: half of the avx512 kernel's bound
+// Measured ?
+// Rejects  groups != 1
+// Numerics one fused chain per output in the order (tap, channel); same bytes for every thread count and batch
+// Tried    see docs/kernels.md, section igemm
+#include <algorithm>
+
+#include "kernels/base/igemm.h"
+#include "kernels/base/simd.h"
+#include "kernels/conv2d/conv2d.h"
+
+namespace spinert {
+namespace {
+
+#include "kernels/base/activate_vector.inl"
+#include "kernels/base/igemm.inl"
+#include "kernels/conv2d/conv2d_igemm.inl"
+
+constexpr int kTileRows = 6, kTileVectors = 2;
+using Tile = Igemm<SimdAvx2, kTileRows, kTileVectors>;
+
+}  // namespace
+
+extern const Kernel conv2d_igemm_6x16_avx2;
+const Kernel conv2d_igemm_6x16_avx2 = Conv2dIgemm<Tile>::kernel();
+
+}  // namespace spinert

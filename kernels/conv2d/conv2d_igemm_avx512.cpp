@@ -1,0 +1,31 @@
+// conv2d_igemm_avx512.cpp - backend cpu, level avx512: conv2d as an implicit matrix product
+// Layout   x NHWC f32, any C; weight packed as [panel of 32][tap][channel, padded to 16][32]; y NHWC f32
+// Tile     14 rows x 2 vectors of 16: 28 accumulators, 2 registers of B, 1 broadcast of A; 31 of 32 registers
+// Work     per tile and k: 28 FMA, 2 vector loads, 14 broadcasts -> 14 cycles on two FMA ports, loads hidden
+// Bound    FMA rate: ?
+// Measured ?
+// Rejects  groups != 1
+// Numerics one fused chain per output in the order (tap, channel); same bytes for every thread count and batch
+// Tried    see docs/kernels.md, section igemm
+#include <algorithm>
+
+#include "kernels/base/igemm.h"
+#include "kernels/base/simd.h"
+#include "kernels/conv2d/conv2d.h"
+
+namespace spinert {
+namespace {
+
+#include "kernels/base/activate_vector.inl"
+#include "kernels/base/igemm.inl"
+#include "kernels/conv2d/conv2d_igemm.inl"
+
+constexpr int kTileRows = 14, kTileVectors = 2;
+using Tile = Igemm<SimdAvx512, kTileRows, kTileVectors>;
+
+}  // namespace
+
+extern const Kernel conv2d_igemm_14x32_avx512;
+const Kernel conv2d_igemm_14x32_avx512 = Conv2dIgemm<Tile>::kernel();
+
+}  // namespace spinert

@@ -1,0 +1,44 @@
+// Cases of conv2d_stem: odd and even sizes (other border classes at the end), partial pixel tiles and channel panels.
+#include "kernels/conv2d_stem/conv2d_stem.h"
+
+#include "tests/ops/op_case.h"
+
+namespace spinert::cases {
+namespace {
+
+Status build(const CaseLine& line, CaseInput& input) {
+  const auto& p = *static_cast<const Conv2dStemParams*>(input.params.get());
+  const int64_t n = line.get("n", 1), h = line.get("h", 32), w = line.get("w", h), k = line.get("k", 7);
+  const int64_t o = line.get("o", 64), count = line.get("count", -1);
+  const auto seed = static_cast<uint64_t>(line.get("seed", 1));
+  const std::string data = line.word("data", "int");
+  input.exact = data == "int";
+  const int64_t oh = (h + 2 * p.padding - k) / p.stride + 1, ow = (w + 2 * p.padding - k) / p.stride + 1;
+  input.add(DType::f32, {n, h, w, 1});
+  input.add(DType::f32, {k, k, 1, o});
+  input.add(DType::f32,
+            {stem_classes(h, oh, k, p.stride, p.padding).count, stem_classes(w, ow, k, p.stride, p.padding).count, o});
+  for (size_t i = 0; i < 3; ++i) fill(input.in[i].view(), data, seed + i);
+  if (count >= 0) input.set_count(0, static_cast<int32_t>(count));
+  return {};
+}
+
+}  // namespace
+
+extern const OpSuite conv2d_stem_suite;
+const OpSuite conv2d_stem_suite = {
+    {
+        "conv2d_stem h=32",
+        "conv2d_stem h=33 w=31 activation=relu seed=2",
+        "conv2d_stem h=7 w=7 o=5 seed=3",
+        "conv2d_stem h=3 w=4 o=17 activation=relu seed=4",
+        "conv2d_stem h=20 w=45 k=3 stride=1 padding=1 o=40 seed=5",
+        "conv2d_stem h=9 w=9 k=3 stride=3 padding=0 o=16 seed=6",
+        "conv2d_stem n=3 h=16 o=70 count=2 seed=7",
+        "conv2d_stem n=2 h=16 o=16 count=0 seed=8",
+        "conv2d_stem h=64 w=50 data=real activation=relu seed=9",
+    },
+    build,
+};
+
+}  // namespace spinert::cases

@@ -1,0 +1,48 @@
+// Cases of linear: partial tiles of rows and columns, more k than one block, empty and counted rows.
+#include "kernels/linear/linear.h"
+
+#include "tests/ops/op_case.h"
+
+namespace spinert::cases {
+namespace {
+
+Status build(const CaseLine& line, CaseInput& input) {
+  const int64_t r = line.get("r", 4), k = line.get("k", 32), o = line.get("o", 16), count = line.get("count", -1);
+  const auto seed = static_cast<uint64_t>(line.get("seed", 1));
+  const std::string data = line.word("data", "int");
+  input.exact = data == "int";
+  input.add(DType::f32, {r, k});
+  input.add(DType::f32, {k, o});
+  fill(input.in[0].view(), data, seed);
+  fill(input.in[1].view(), data, seed + 1);
+  if (line.get("bias", 1) != 0) {
+    input.add(DType::f32, {o});
+    fill(input.in[2].view(), data, seed + 2);
+  } else {
+    input.add_absent();
+  }
+  if (count >= 0) input.set_count(0, static_cast<int32_t>(count));
+  return {};
+}
+
+}  // namespace
+
+extern const OpSuite linear_suite;
+const OpSuite linear_suite = {
+    {
+        "linear r=1 k=1 o=1",
+        "linear r=4 k=32 o=16 activation=relu",
+        "linear r=15 k=100 o=33 seed=2",
+        "linear r=29 k=17 o=6 bias=0 seed=3",
+        "linear r=17 k=3200 o=70 seed=4",
+        "linear r=0 k=16 o=16 seed=5",
+        "linear r=20 k=64 o=64 count=7 activation=relu6 seed=6",
+        "linear r=20 k=64 o=64 count=0 seed=7",
+        "linear r=20 k=64 o=64 count=99 seed=8",
+        "linear r=113 k=48 o=40 data=real activation=sigmoid seed=9",
+        "linear r=9 k=4000 o=50 data=real activation=relu seed=10",
+    },
+    build,
+};
+
+}  // namespace spinert::cases
