@@ -20,10 +20,10 @@
 namespace spinert {
 
 struct PipelineOptions {
-  std::string model;             // path of the model file
+  std::string model;  // path of the model file
   EngineOptions engine;
-  int batch = 2;                 // vertebrae per run of the classifier; does not change any result
-  std::optional<float> threshold;  // replaces diagnosis.score_threshold of the config
+  int batch = 2;                    // vertebrae per run of the classifier; does not change any result
+  std::optional<float> threshold;   // replaces diagnosis.score_threshold of the config
   std::optional<double> hu_offset;  // picture values are HU + offset: apply the config's window
 };
 

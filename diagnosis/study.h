@@ -1,5 +1,5 @@
-// study.h - from the results of single slices to a study. summarise(), declared in diagnosis/pipeline.h, gives the study
-// its status and exit code; the helpers here make the entries that the pipeline cannot make.
+// study.h - from the results of single slices to a study. summarise(), declared in diagnosis/pipeline.h, gives the
+// study its status and exit code; the helpers here make the entries that the pipeline cannot make.
 #pragma once
 
 #include <set>

@@ -144,8 +144,8 @@ Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceRe
     const int big = width >= 600 ? 2 : 1;
     const TextSize size = text_size(banner, big);
     const int y = has_picture ? top + kMargin : top + (slice_height - size.height) / 2;
-    fill_rect(image, {0, y - 6, width, y + size.height + 6}, slice.status == "failed" ? Rgb{120, 20, 20} : Rgb{96, 62, 0},
-              225);
+    fill_rect(image, {0, y - 6, width, y + size.height + 6},
+              slice.status == "failed" ? Rgb{120, 20, 20} : Rgb{96, 62, 0}, 225);
     draw_text(image, (width - size.width) / 2, y, banner, kWhite, big);
   }
   draw_lines(image, top + slice_height, footer, 1);

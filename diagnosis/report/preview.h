@@ -1,5 +1,5 @@
-// preview.h - one picture per slice: the slice in grey, the boxes in the colour of their label, the labels in words, the
-// status, and the research label. Nothing in it changes between two runs on the same input.
+// preview.h - one picture per slice: the slice in grey, the boxes in the colour of their label, the labels in words,
+// the status, and the research label. Nothing in it changes between two runs on the same input.
 #pragma once
 
 #include <cstdint>

@@ -143,8 +143,12 @@ std::string report_json(const StudyResult& study, const ReportFacts& facts) {
   json.key("thresholds").begin_object(kInline);
   for (const auto& [name, threshold] : study.thresholds) json.key(name).number(threshold);
   json.end();
-  json.key("input").begin_object(kInline).key("kind").text("pictures").key("slices").integer(
-      static_cast<long long>(study.slices.size()));
+  json.key("input")
+      .begin_object(kInline)
+      .key("kind")
+      .text("pictures")
+      .key("slices")
+      .integer(static_cast<long long>(study.slices.size()));
   json.end();
   const bool any_result =
       std::ranges::any_of(study.slices, [](const SliceResult& slice) { return slice.status != "failed"; });

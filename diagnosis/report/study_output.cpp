@@ -98,7 +98,8 @@ Status StudyOutput::lock() {
       return error(ErrorId::E_OUTPUT, "another run is writing to the output folder", folder_)
           .hint("Wait for it, or give another folder with -o.");
     }
-    struct stat held {}, named {};
+    struct stat held {
+    }, named{};
     const bool same = ::fstat(file, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
                       held.st_dev == named.st_dev;
     if (same) {
@@ -226,8 +227,8 @@ std::string preview_name(const std::string& source) {
   if (stem.ends_with(".png")) stem.remove_suffix(4);
   std::string name = "preview-";
   for (const char c : stem.substr(0, kLongest)) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                       c == '-' || c == '_';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
     name += plain ? c : '_';
   }
   return name + ".png";

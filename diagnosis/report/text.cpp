@@ -32,9 +32,8 @@ size_t decode(std::string_view text, uint32_t& code) {
 bool harmful(uint32_t code) {
   const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
   const bool line_end = code == 0x2028 || code == 0x2029;
-  const bool direction =
-      code == 0x61C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
-      (code >= 0x2066 && code <= 0x2069);
+  const bool direction = code == 0x61C || code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
+                         (code >= 0x2066 && code <= 0x2069);
   return control || line_end || direction || code == 0xFEFF;
 }
 
@@ -109,10 +108,10 @@ std::string fixed_number(double value, int decimals) {
   return std::string(buffer, end);
 }
 
-std::string counted(size_t count, std::string_view noun) {
-  std::string text = std::to_string(count) + ' ' + std::string(noun);
-  if (count != 1) text += 's';
-  return text;
+std::string counted(size_t count, std::string_view singular, std::string_view plural) {
+  const std::string number = std::to_string(count) + ' ';
+  if (count == 1) return number + std::string(singular);
+  return number + (plural.empty() ? std::string(singular) + 's' : std::string(plural));
 }
 
 }  // namespace spinert

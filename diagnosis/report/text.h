@@ -28,7 +28,7 @@ std::string exact_number(double value);
 // With a fixed number of decimals.
 std::string fixed_number(double value, int decimals);
 
-// "3 slices", "1 slice".
-std::string counted(size_t count, std::string_view noun);
+// "3 slices", "1 slice"; give the plural where it does not end in a plain s.
+std::string counted(size_t count, std::string_view singular, std::string_view plural = {});
 
 }  // namespace spinert
