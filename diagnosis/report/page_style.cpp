@@ -13,7 +13,7 @@ constexpr const char* kSheet = R"css(
 --shadow:0 1px 2px rgba(16,32,48,.06),0 4px 16px rgba(16,32,48,.05)}
 @media (prefers-color-scheme:dark){:root{--bg:#0d1217;--card:#161d24;--ink:#e4eaef;--soft:#9aa8b4;--line:#27313a;
 --cell:#1f2830;--accent:#63c3e4;--bad:#ffaba3;--bad-bg:#3a1a18;--warn:#ffcf7a;--warn-bg:#33270f;--good:#7fdcb8;
---good-bg:#11302600;--shadow:none}}
+--good-bg:#113026;--shadow:none}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
@@ -49,6 +49,7 @@ margin:16px 0}
 .index{display:flex;flex-wrap:wrap;gap:8px;margin:16px 0 0;padding:0;list-style:none}
 .index a{display:flex;align-items:center;gap:7px;border:1px solid var(--line);border-radius:999px;padding:3px 12px;
 font-size:14px;text-decoration:none;color:var(--ink);background:var(--card)}
+.index .soft{white-space:nowrap}
 .index a:hover{border-color:var(--accent)}
 .mark{width:9px;height:9px;border-radius:50%;flex:none;border:0;padding:0}
 .mark.positive,.mark.failed{background:var(--bad)}.mark.review,.mark.indeterminate{background:var(--warn)}
@@ -94,13 +95,16 @@ tbody th a{display:block;border-radius:7px;background:var(--k);color:#101010;fon
 text-decoration:none;margin-right:2px}
 .p{position:relative;display:block;height:34px;line-height:34px;border-radius:7px;background:var(--cell);
 overflow:hidden;color:var(--soft)}
-.p i{position:absolute;left:0;bottom:0;height:4px;background:var(--soft);opacity:.55}
-.p b{position:absolute;bottom:0;height:8px;width:1px;background:var(--ink);opacity:.55}
-.p span{position:relative}
+.p em{position:absolute;left:7px;right:7px;bottom:4px;height:3px;border-radius:2px;background:var(--line)}
+.p i{position:absolute;left:0;top:0;height:3px;border-radius:2px;background:var(--soft)}
+.p b{position:absolute;top:-2px;height:7px;width:1px;background:var(--ink);opacity:.6}
+.p span{position:relative;top:-3px}
 .p.hit{background:color-mix(in srgb,var(--k) 30%,var(--card));color:var(--ink);font-weight:700;
 box-shadow:inset 0 0 0 1px var(--k)}
-.p.hit i{background:var(--k);opacity:1}
-.words{text-align:left;padding-left:8px;line-height:1.25;font-size:13px}
+.p.hit i{background:var(--k)}
+.p.hit em{background:color-mix(in srgb,var(--k) 25%,var(--line))}
+.words{text-align:left;padding-left:8px;line-height:1.25;font-size:13px}.words .soft{display:block;font-size:12px}
+thead .c-labels{text-align:left;padding-left:8px}
 tr:hover .words,tr:focus-within .words{color:var(--accent)}
 tr:target th a,tbody tr:hover th a,tr:focus-within th a{box-shadow:0 0 0 2px var(--card),0 0 0 4px var(--k)}
 .patches{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:10px;margin:0;padding:0;
@@ -118,7 +122,8 @@ header.top{padding-top:18px}.facts{grid-template-columns:repeat(3,minmax(0,1fr))
 .facts dd{font-size:18px}.head .soft{margin-left:0;width:100%}
 .box text{font-size:calc(var(--u)*1.5px);stroke-width:calc(var(--u)*.34px)}
 table,thead,tbody{display:block}table tr{display:grid;grid-template-columns:34px repeat(var(--n),minmax(0,1fr))}
-tbody tr{margin-bottom:8px}.c-labels{display:none}td.words{grid-column:1/-1;padding:3px 2px 0 36px}
+tbody tr{margin-bottom:8px}.c-labels{display:none}td.words{grid-column:1/-1;padding:3px 2px 0 36px}.words .soft{display:inline;margin-left:6px}
+thead th{font-size:11px;padding:2px 0}
 td{padding:0 1px}.p{font-size:13px}footer dl{grid-template-columns:minmax(0,1fr)}footer dd{margin-bottom:6px}}
 @media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--cell:#f1f1f1;
 --accent:#000;--bad:#8c1d18;--bad-bg:#fff;--warn:#5c3a00;--warn-bg:#fff;--good:#06563d;--good-bg:#fff;--shadow:none}

@@ -15,6 +15,7 @@ namespace {
 constexpr int kSmallSide = 640;    // a slice smaller than this in both directions is shown twice as large
 constexpr int kNarrowest = 420;    // so that the research label fits on one line
 constexpr int kPlateHeight = 240;  // of the plate of a slice without a picture
+constexpr int kWideText = 600;     // from this width on, text is twice as large
 constexpr int kMargin = 8;
 constexpr int kLineGap = 4;
 constexpr Rgb kBackground{18, 22, 27}, kInk{230, 234, 238}, kQuiet{160, 168, 176}, kWhite{255, 255, 255};
@@ -122,14 +123,15 @@ Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceRe
   const int slice_width = has_picture ? slice.width * scale : 0;
   const int slice_height = has_picture ? slice.height * scale : kPlateHeight;
   const int width = std::max(slice_width, kNarrowest);
+  const int text_scale = width >= kWideText ? 2 : 1;
   std::vector<Line> footer;
-  wrap(kResearchLabel, kInk, width, 1, footer);
-  if (study.demo_model) wrap(kDemoNotice, kQuiet, width, 1, footer);
-  const std::vector<Line> header = header_lines(slice, width, 1);
-  const int top = height_of(header, 1), left = (width - slice_width) / 2;
+  wrap(kResearchLabel, kInk, width, text_scale, footer);
+  if (study.demo_model) wrap(kDemoNotice, kQuiet, width, text_scale, footer);
+  const std::vector<Line> header = header_lines(slice, width, text_scale);
+  const int top = height_of(header, text_scale), left = (width - slice_width) / 2;
 
-  RgbImage image(width, top + slice_height + height_of(footer, 1), kBackground);
-  draw_lines(image, 0, header, 1);
+  RgbImage image(width, top + slice_height + height_of(footer, text_scale), kBackground);
+  draw_lines(image, 0, header, text_scale);
   const PixelRect window{0, top, width, top + slice_height};
   fill_rect(image, window, kBlack);
   if (has_picture) {
@@ -141,14 +143,14 @@ Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceRe
   const std::string_view banner = status_banner(slice.status);
   if (!banner.empty()) {
     // Across the picture itself, so that a cropped screenshot keeps it.
-    const int big = width >= 600 ? 2 : 1;
+    const int big = width >= kWideText ? 2 : 1;
     const TextSize size = text_size(banner, big);
     const int y = has_picture ? top + kMargin : top + (slice_height - size.height) / 2;
     fill_rect(image, {0, y - 6, width, y + size.height + 6},
               slice.status == "failed" ? Rgb{120, 20, 20} : Rgb{96, 62, 0}, 225);
     draw_text(image, (width - size.width) / 2, y, banner, kWhite, big);
   }
-  draw_lines(image, top + slice_height, footer, 1);
+  draw_lines(image, top + slice_height, footer, text_scale);
   const PngText label{"Description", kResearchLabel};
   return encode_png_rgb(image.width, image.height, image.value, &label);
 }

@@ -102,8 +102,8 @@ std::string probability_cell(const StudyResult& study, const Vertebra& vertebra,
   const std::string said = name + " " + fixed_number(p, 3) + (hit ? ", at or above " : ", below ") + "the threshold " +
                            exact_number(threshold);
   return "<td role=\"cell\"><div class=\"p k" + std::to_string(colour_index(name)) + (hit ? " hit" : "") + "\"" +
-         attribute("title", said) + "><i style=\"width:" + percent(std::isfinite(p) ? p : 0) +
-         "\"></i><b style=\"left:" + percent(threshold) + "\"></b><span>" +
+         attribute("title", said) + "><em><i style=\"width:" + percent(std::isfinite(p) ? p : 0) +
+         "\"></i><b style=\"left:" + percent(threshold) + "\"></b></em><span>" +
          (std::isfinite(p) ? fixed_number(p, 2) : std::string("?")) + "</span></div></td>";
 }
 
