@@ -66,21 +66,21 @@ struct ModelInfo {
 struct NodeInfo {
   std::string name;
   std::string op;
-  std::string kernel;                  // row of kernels/registry.def
-  std::string attributes;              // "stride=2 padding=3 activation=relu"
-  std::vector<std::string> inputs;     // value names, "" for an absent one
+  std::string kernel;               // row of kernels/registry.def
+  std::string attributes;           // "stride=2 padding=3 activation=relu"
+  std::vector<std::string> inputs;  // value names, "" for an absent one
   std::vector<std::string> outputs;
   std::vector<std::pair<std::string, std::string>> refusals;  // kernel, reason
-  double flops = 0, bytes = 0;         // at full capacity
+  double flops = 0, bytes = 0;                                // at full capacity
   int64_t packed_bytes = 0, scratch_bytes = 0;
   bool constant = false;  // depends on shapes only and ran once when the engine was opened
 };
 
 struct MemoryPlan {
-  int64_t arena = 0;         // activations of the largest plan; all plans share one arena
-  int64_t live_peak = 0;     // lower bound: most bytes live at one node
-  int64_t io = 0;            // inputs and outputs of the graphs
-  int64_t weights = 0;       // packed and plain constants
+  int64_t arena = 0;      // activations of the largest plan; all plans share one arena
+  int64_t live_peak = 0;  // lower bound: most bytes live at one node
+  int64_t io = 0;         // inputs and outputs of the graphs
+  int64_t weights = 0;    // packed and plain constants
   int64_t scratch = 0;
   int64_t total() const { return arena + io + weights + scratch; }
 };
@@ -110,7 +110,8 @@ class Plan {
 
 class Engine {
  public:
-  // Reads, checks and packs the model: format rules, metadata and data hashes, finite weights, shapes against the graph.
+  // Reads, checks and packs the model: format rules, metadata and data hashes, finite weights, shapes against the
+  // graph.
   static Result<std::unique_ptr<Engine>> open(const std::string& path, const EngineOptions& options = {});
   virtual ~Engine() = default;
 

@@ -6,7 +6,7 @@
 // Order  every output is one chain over k in storage order (tap, channel), the same for every tile, thread and batch.
 template <class V, int kTileRows, int kTileVectors>
 class Igemm {
-  using Reg = typename V::Reg;
+  using Reg = typename V::V;
   static constexpr int64_t kPanel = int64_t{kTileVectors} * V::kLanes;
   static constexpr int64_t kTileChunk = kTileRows * kIgemmChunk;  // floats of one chunk of one gathered tile
   // B is read once per tile from the second-level cache; fetching this many rows of k ahead hides its latency.
@@ -76,12 +76,12 @@ class Igemm {
   }
 
   static void zero_chunk(float* to) {
-    for (int64_t i = 0; i < kIgemmChunk; i += V::kLanes) V::store(to + i, V::zero());
+    for (int64_t i = 0; i < kIgemmChunk; i += V::kLanes) V::storeu(to + i, V::zero());
   }
 
   static void copy_chunk(float* to, const float* from, int64_t left) {
     if (left >= kIgemmChunk) {
-      for (int64_t i = 0; i < kIgemmChunk; i += V::kLanes) V::store(to + i, V::load(from + i));
+      for (int64_t i = 0; i < kIgemmChunk; i += V::kLanes) V::storeu(to + i, V::loadu(from + i));
     } else {
       for (int64_t i = 0; i < kIgemmChunk; ++i) to[i] = i < left ? from[i] : 0.0f;
     }
@@ -108,7 +108,7 @@ class Igemm {
 #pragma GCC unroll 8
         for (int v = 0; v < kTileVectors; ++v) {
           __builtin_prefetch(b + kPrefetchRows * kPanel + v * V::kLanes);
-          bv[v] = V::load(b + v * V::kLanes);
+          bv[v] = V::loadu(b + v * V::kLanes);
         }
 #pragma GCC unroll 16
         for (int r = 0; r < kTileRows; ++r) {
@@ -144,16 +144,16 @@ class Igemm {
 
   static Reg load_columns(const float* from, int v, int64_t columns) {
     const int64_t left = columns - int64_t{v} * V::kLanes;
-    if (left >= V::kLanes) return V::load(from + v * V::kLanes);
-    return left > 0 ? V::load_partial(from + v * V::kLanes, static_cast<int>(left)) : V::zero();
+    if (left >= V::kLanes) return V::loadu(from + v * V::kLanes);
+    return left > 0 ? V::load_n(from + v * V::kLanes, left) : V::zero();
   }
 
   static void store_columns(float* to, int v, int64_t columns, Reg value) {
     const int64_t left = columns - int64_t{v} * V::kLanes;
     if (left >= V::kLanes) {
-      V::store(to + v * V::kLanes, value);
+      V::storeu(to + v * V::kLanes, value);
     } else if (left > 0) {
-      V::store_partial(to + v * V::kLanes, value, static_cast<int>(left));
+      V::store_n(to + v * V::kLanes, value, left);
     }
   }
 };

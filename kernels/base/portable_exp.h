@@ -11,15 +11,16 @@
 #include <cstdint>
 #include <limits>
 
+// Always inlined: objects compiled for different instruction sets must not share a copy at link time.
 #if defined(__CUDACC__)
-#define SPINERT_HOST_DEVICE __host__ __device__
+#define SPINERT_HOST_DEVICE __host__ __device__ __forceinline__
 #else
-#define SPINERT_HOST_DEVICE
+#define SPINERT_HOST_DEVICE [[gnu::always_inline]] inline
 #endif
 
 namespace spinert {
 
-SPINERT_HOST_DEVICE inline float portable_exp(float x) {
+SPINERT_HOST_DEVICE float portable_exp(float x) {
   constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   if (!(x == x)) return x;
   if (x > 88.72f) return std::numeric_limits<float>::infinity();
@@ -45,7 +46,7 @@ SPINERT_HOST_DEVICE inline float portable_exp(float x) {
 }
 
 // 1 / (1 + exp(-x)), monotonic to within one ulp; NaN stays NaN.
-SPINERT_HOST_DEVICE inline float portable_sigmoid(float x) {
+SPINERT_HOST_DEVICE float portable_sigmoid(float x) {
   return 1.0f / (1.0f + portable_exp(-x));
 }
 

@@ -1,16 +1,27 @@
-// simd.h - the vector types that kernel bodies (*.inl) are written over: one struct of static functions per level, all
-// with the same names. A file includes this once and uses Simd, the widest level that its compile flags allow.
+// simd.h - vectors of float behind one set of names, so that a kernel body is written once for every CPU level.
 //
-// Everything lives in an unnamed namespace: an object built with AVX-512 must never give its copy of a function to the
-// linker for use by a scalar caller (`nm` shows no weak symbol in *_avx*.o; tests/gates.sh checks it).
+//   SimdScalar  1 lane, plain float        always
+//   SimdAvx2    8 lanes, needs AVX2 + FMA  in files compiled for it (*_avx2.cpp, *_avx512.cpp)
+//   SimdAvx512  16 lanes, needs F BW DQ VL in files compiled for it (*_avx512.cpp)
 //
-// max(a, b) and min(a, b) return b if either is NaN, as the instructions do: put the constant first to keep a NaN of x.
-// madd(a, b, c) = a * b + c: fused on AVX2 and AVX-512, two roundings in scalar.
+// A body is a template over one of them in an anonymous namespace of an .inl file. Everything here is in an anonymous
+// namespace too: a copy compiled with AVX-512 can never replace another at link time (gate: no weak symbols in
+// *_avx*.o).
+//
+// Names (V = vector of kLanes floats, M = one bit or truth value per lane):
+//   zero set1 load loadu store storeu        load and store want kLanes * 4 byte alignment
+//   load_n store_n                           first n lanes, 0 <= n <= kLanes; the others read as 0 and are not touched
+//   add sub mul div                          one rounding each
+//   madd(a, b, c) = a * b + c                SimdScalar: two roundings; the others: one (fused)
+//   max min                                  b if either is NaN and if equal, so max(zero(), x) is a relu that keeps
+//   NaN max_nan                                  NaN if either is NaN greater(a, b) -> M, any(M)               false
+//   for NaN blend(m, a, b)                           m ? b : a gather(base, index)                      index: kLanes
+//   int32; kLanes loads hsum(v)                                  sum of lanes, pairwise, in a fixed order
 #pragma once
 
 #include <cstdint>
 
-#if defined(__AVX2__) || defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -18,63 +29,123 @@ namespace spinert {
 namespace {
 
 struct SimdScalar {
-  using Reg = float;
-  static constexpr int kLanes = 1;
-  static Reg load(const float* p) { return *p; }
-  static void store(float* p, Reg a) { *p = a; }
-  static Reg load_partial(const float* p, int n) { return n > 0 ? *p : 0.0f; }
-  static void store_partial(float* p, Reg a, int n) {
-    if (n > 0) *p = a;
+  using V = float;
+  using M = bool;
+  static constexpr int64_t kLanes = 1;
+  static constexpr bool kFused = false;
+
+  static V zero() { return 0.0f; }
+  static V set1(float x) { return x; }
+  static V load(const float* p) { return *p; }
+  static V loadu(const float* p) { return *p; }
+  static V load_n(const float* p, int64_t n) { return n > 0 ? *p : 0.0f; }
+  static void store(float* p, V v) { *p = v; }
+  static void storeu(float* p, V v) { *p = v; }
+  static void store_n(float* p, V v, int64_t n) {
+    if (n > 0) *p = v;
   }
-  static Reg zero() { return 0.0f; }
-  static Reg set1(float a) { return a; }
-  static Reg add(Reg a, Reg b) { return a + b; }
-  static Reg sub(Reg a, Reg b) { return a - b; }
-  static Reg mul(Reg a, Reg b) { return a * b; }
-  static Reg madd(Reg a, Reg b, Reg c) { return a * b + c; }
-  static Reg max(Reg a, Reg b) { return a > b ? a : b; }
-  static Reg min(Reg a, Reg b) { return a < b ? a : b; }
+  static V add(V a, V b) { return a + b; }
+  static V sub(V a, V b) { return a - b; }
+  static V mul(V a, V b) { return a * b; }
+  static V div(V a, V b) { return a / b; }
+  static V madd(V a, V b, V c) { return a * b + c; }
+  static V max(V a, V b) { return a > b ? a : b; }
+  static V min(V a, V b) { return a < b ? a : b; }
+  static V max_nan(V a, V b) { return a != a ? a : max(a, b); }
+  static M greater(V a, V b) { return a > b; }
+  static bool any(M m) { return m; }
+  static V blend(M m, V a, V b) { return m ? b : a; }
+  static V gather(const float* base, const int32_t* index) { return base[*index]; }
+  static float hsum(V v) { return v; }
 };
 
-#if defined(__AVX512F__)
-struct SimdAvx512 {
-  using Reg = __m512;
-  static constexpr int kLanes = 16;
-  static __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
-  static Reg load(const float* p) { return _mm512_loadu_ps(p); }
-  static void store(float* p, Reg a) { _mm512_storeu_ps(p, a); }
-  static Reg load_partial(const float* p, int n) { return _mm512_maskz_loadu_ps(mask(n), p); }
-  static void store_partial(float* p, Reg a, int n) { _mm512_mask_storeu_ps(p, mask(n), a); }
-  static Reg zero() { return _mm512_setzero_ps(); }
-  static Reg set1(float a) { return _mm512_set1_ps(a); }
-  static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
-  static Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
-  static Reg mul(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
-  static Reg madd(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
-  static Reg max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
-  static Reg min(Reg a, Reg b) { return _mm512_min_ps(a, b); }
-};
-using Simd = SimdAvx512;
-#elif defined(__AVX2__)
+#if defined(__AVX2__) && defined(__FMA__)
+
 struct SimdAvx2 {
-  using Reg = __m256;
-  static constexpr int kLanes = 8;
-  static __m256i mask(int n) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  using V = __m256;
+  using M = __m256;
+  static constexpr int64_t kLanes = 8;
+  static constexpr bool kFused = true;
+
+  // Lanes below n have all bits set.
+  static __m256i mask_n(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
-  static Reg load(const float* p) { return _mm256_loadu_ps(p); }
-  static void store(float* p, Reg a) { _mm256_storeu_ps(p, a); }
-  static Reg load_partial(const float* p, int n) { return _mm256_maskload_ps(p, mask(n)); }
-  static void store_partial(float* p, Reg a, int n) { _mm256_maskstore_ps(p, mask(n), a); }
-  static Reg zero() { return _mm256_setzero_ps(); }
-  static Reg set1(float a) { return _mm256_set1_ps(a); }
-  static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
-  static Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
-  static Reg mul(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
-  static Reg madd(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
-  static Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
-  static Reg min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
+  static V zero() { return _mm256_setzero_ps(); }
+  static V set1(float x) { return _mm256_set1_ps(x); }
+  static V load(const float* p) { return _mm256_load_ps(p); }
+  static V loadu(const float* p) { return _mm256_loadu_ps(p); }
+  static V load_n(const float* p, int64_t n) { return _mm256_maskload_ps(p, mask_n(n)); }
+  static void store(float* p, V v) { _mm256_store_ps(p, v); }
+  static void storeu(float* p, V v) { _mm256_storeu_ps(p, v); }
+  static void store_n(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, mask_n(n), v); }
+  static V add(V a, V b) { return _mm256_add_ps(a, b); }
+  static V sub(V a, V b) { return _mm256_sub_ps(a, b); }
+  static V mul(V a, V b) { return _mm256_mul_ps(a, b); }
+  static V div(V a, V b) { return _mm256_div_ps(a, b); }
+  static V madd(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+  static V max(V a, V b) { return _mm256_max_ps(a, b); }
+  static V min(V a, V b) { return _mm256_min_ps(a, b); }
+  static V max_nan(V a, V b) { return _mm256_blendv_ps(max(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+  static M greater(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+  static bool any(M m) { return _mm256_movemask_ps(m) != 0; }
+  static V blend(M m, V a, V b) { return _mm256_blendv_ps(a, b, m); }
+  static V gather(const float* base, const int32_t* index) {
+    return _mm256_i32gather_ps(base, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)), 4);
+  }
+  static float hsum(V v) {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
 };
+
+#endif
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+
+struct SimdAvx512 {
+  using V = __m512;
+  using M = __mmask16;
+  static constexpr int64_t kLanes = 16;
+  static constexpr bool kFused = true;
+
+  static __mmask16 mask_n(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+  static V zero() { return _mm512_setzero_ps(); }
+  static V set1(float x) { return _mm512_set1_ps(x); }
+  static V load(const float* p) { return _mm512_load_ps(p); }
+  static V loadu(const float* p) { return _mm512_loadu_ps(p); }
+  static V load_n(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(mask_n(n), p); }
+  static void store(float* p, V v) { _mm512_store_ps(p, v); }
+  static void storeu(float* p, V v) { _mm512_storeu_ps(p, v); }
+  static void store_n(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, mask_n(n), v); }
+  static V add(V a, V b) { return _mm512_add_ps(a, b); }
+  static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+  static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
+  static V div(V a, V b) { return _mm512_div_ps(a, b); }
+  static V madd(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+  static V max(V a, V b) { return _mm512_max_ps(a, b); }
+  static V min(V a, V b) { return _mm512_min_ps(a, b); }
+  static V max_nan(V a, V b) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), max(a, b), a); }
+  static M greater(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+  static bool any(M m) { return m != 0; }
+  static V blend(M m, V a, V b) { return _mm512_mask_blend_ps(m, a, b); }
+  static V gather(const float* base, const int32_t* index) {
+    return _mm512_i32gather_ps(_mm512_loadu_si512(index), base, 4);
+  }
+  static float hsum(V v) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+};
+
+#endif
+
+// The widest of this file.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+using Simd = SimdAvx512;
+#elif defined(__AVX2__) && defined(__FMA__)
 using Simd = SimdAvx2;
 #else
 using Simd = SimdScalar;

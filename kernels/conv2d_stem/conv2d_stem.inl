@@ -3,7 +3,7 @@
 // border test; it then walks tiles of kTilePixels pixels times kTileVectors vectors of output channels.
 template <class V, int kTilePixels, int kTileVectors>
 struct Conv2dStemDirect {
-  using Reg = typename V::Reg;
+  using Reg = typename V::V;
   enum Input { kGrey, kWeight, kBorder };
   static constexpr int64_t kPanel = int64_t{kTileVectors} * V::kLanes;
 
@@ -89,7 +89,7 @@ struct Conv2dStemDirect {
       for (int64_t j = 0; j < s.kernel_w; ++j, weight += kPanel) {
         Reg w[kTileVectors];
 #pragma GCC unroll 8
-        for (int v = 0; v < kTileVectors; ++v) w[v] = V::load(weight + v * V::kLanes);
+        for (int v = 0; v < kTileVectors; ++v) w[v] = V::loadu(weight + v * V::kLanes);
 #pragma GCC unroll 16
         for (int r = 0; r < kTilePixels; ++r) {
           const Reg value = V::set1(x[r * s.stride + j]);
@@ -107,11 +107,11 @@ struct Conv2dStemDirect {
       for (int v = 0; v < kTileVectors; ++v) {
         const int64_t left = s.out_c - o - int64_t{v} * V::kLanes;
         if (left >= V::kLanes) {
-          const Reg sum = V::add(acc[r][v], V::load(add + v * V::kLanes));
-          V::store(to + v * V::kLanes, activate_vector<V>(activation, sum));
+          const Reg sum = V::add(acc[r][v], V::loadu(add + v * V::kLanes));
+          V::storeu(to + v * V::kLanes, activate_vector<V>(activation, sum));
         } else if (left > 0) {
-          const Reg sum = V::add(acc[r][v], V::load_partial(add + v * V::kLanes, static_cast<int>(left)));
-          V::store_partial(to + v * V::kLanes, activate_vector<V>(activation, sum), static_cast<int>(left));
+          const Reg sum = V::add(acc[r][v], V::load_n(add + v * V::kLanes, left));
+          V::store_n(to + v * V::kLanes, activate_vector<V>(activation, sum), left);
         }
       }
     }

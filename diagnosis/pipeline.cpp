@@ -1,0 +1,291 @@
+#include "diagnosis/pipeline.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "diagnosis/spine.h"
+#include "kernels/crop_resize/crop_resize.h"
+#include "kernels/place/place.h"
+#include "kernels/registry.h"
+
+namespace spinert {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double, std::milli>(end - begin).count();
+}
+
+bool all_finite(const Tensor& tensor) {
+  const int64_t row = tensor.shape[0] == 0 ? 0 : tensor.elements() / tensor.shape[0];
+  const float* begin = tensor.f32();
+  return std::all_of(begin, begin + tensor.rows() * row, [](float v) { return std::isfinite(v); });
+}
+
+// Offset of one axis: position on the canvas = position in the slice + shift. Negative where the slice is cropped.
+int64_t shift(int64_t extent, int64_t size) {
+  return std::max<int64_t>(0, (size - extent) / 2) - std::max<int64_t>(0, (extent - size) / 2);
+}
+
+class PipelineImpl : public Pipeline {
+ public:
+  Engine& engine() override { return *engine_; }
+  const PipelineConfig& config() const override { return config_; }
+  SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control) override;
+
+  Status open(const PipelineOptions& options);
+
+ private:
+  Status check_graphs();
+  void place_slice(const std::vector<float>& grey, int64_t height, int64_t width);
+  void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
+  Status detect(SliceResult& slice, const RunControl& control);
+  Status classify(SliceResult& slice, const RunControl& control);
+
+  PipelineOptions options_;
+  std::unique_ptr<Engine> engine_;
+  PipelineConfig config_;
+  Plan* detector_ = nullptr;
+  Plan* classifier_ = nullptr;
+  Tensor canvas_, boxes_, scores_, count_;                           // of the detector
+  Tensor patch_canvas_, patch_boxes_, patch_count_, probabilities_;  // of the classifier
+  std::vector<Tensor> invalid_;  // counters of non-finite numbers that an operator saw
+};
+
+Status PipelineImpl::open(const PipelineOptions& options) {
+  options_ = options;
+  if (options_.batch < 1 || options_.batch > 1024) {
+    return error(ErrorId::E_USAGE, "batch out of range").expected("1 to 1024", std::to_string(options_.batch));
+  }
+  options_.engine.rows["classifier"] = options_.batch;
+  SPINERT_ASSIGN(engine_, Engine::open(options_.model, options_.engine));
+  const auto config = engine_->model().metadata.find("spinert.config");
+  if (config == engine_->model().metadata.end()) {
+    return error(ErrorId::E_CONFIG, "the model holds no config", options_.model);
+  }
+  SPINERT_ASSIGN(config_, parse_pipeline_config(config->second, options_.model));
+  if (options_.threshold) config_.diagnosis.score_threshold = *options_.threshold;
+  return check_graphs();
+}
+
+// The graphs must have the inputs and outputs of a detector and a classifier, with the sizes of the config.
+Status PipelineImpl::check_graphs() {
+  detector_ = engine_->plan("detector");
+  classifier_ = engine_->plan("classifier");
+  if (!detector_ || !classifier_) {
+    return error(ErrorId::E_MODEL_ARCH, "the model needs the graphs detector and classifier", options_.model);
+  }
+  struct Wanted {
+    Plan* plan;
+    const char* name;
+    Tensor* tensor;
+    DType dtype;
+    Shape shape;
+  };
+  const int64_t size = config_.detector.input.size, best = config_.detector.box.detections_per_image;
+  const int64_t rows = options_.batch, patches = rows * static_cast<int64_t>(config_.patches.table.size());
+  const auto classes = static_cast<int64_t>(config_.classifier.class_names.size());
+  const Wanted wanted[] = {
+      {detector_, "canvas", &canvas_, DType::f32, {1, size, size, 1}},
+      {detector_, "boxes", &boxes_, DType::f32, {best, 4}},
+      {detector_, "scores", &scores_, DType::f32, {best}},
+      {detector_, "count", &count_, DType::i32, {1}},
+      {classifier_, "canvas", &patch_canvas_, DType::f32, {1, size, size, 1}},
+      {classifier_, "boxes", &patch_boxes_, DType::f32, {rows, 4}},
+      {classifier_, "count", &patch_count_, DType::i32, {1}},
+      {classifier_, "probabilities", &probabilities_, DType::f32, {patches, classes}},
+  };
+  for (const Wanted& w : wanted) {
+    *w.tensor = w.plan->tensor(w.name);
+    if (w.tensor->dtype != w.dtype || w.tensor->shape != w.shape) {
+      return error(ErrorId::E_MODEL_ARCH, std::string("the graph does not fit the config at ") + w.name, options_.model)
+          .expected(to_string(w.shape), w.tensor->present() ? to_string(w.tensor->shape) : "no such value")
+          .hint("Convert the model again.");
+    }
+  }
+  for (const NodeInfo& node : detector_->nodes()) {
+    for (const std::string& output : node.outputs) {
+      if (output.ends_with("invalid")) invalid_.push_back(detector_->value(output));
+    }
+  }
+  // Selection drops non-finite scores and decoding drops non-finite boxes: without their counters a fault would look
+  // like an empty slice.
+  if (invalid_.empty()) {
+    return error(ErrorId::E_MODEL_ARCH, "the detector has no counter of non-finite numbers", options_.model);
+  }
+  return {};
+}
+
+void PipelineImpl::place_slice(const std::vector<float>& grey, int64_t height, int64_t width) {
+  const PlaceParams params{config_.detector.input.size};
+  Tensor slice;
+  slice.data = const_cast<float*>(grey.data());  // an input: kernels do not write to it
+  slice.dtype = DType::f32;
+  slice.shape = {1, height, width, 1};
+  const OpCall call{&params, {&slice, 1}, {&canvas_, 1}};
+  ThreadPool alone(1);
+  choose_kernel(OpId::place, Backend::cpu, Level::scalar, call)->kernel->run(call, {.pool = &alone});
+  std::memcpy(patch_canvas_.data, canvas_.data, static_cast<size_t>(canvas_.bytes()));
+}
+
+void PipelineImpl::note_cropping(const std::vector<float>& grey, SliceResult& slice) const {
+  const int64_t size = config_.detector.input.size;
+  const int64_t left = std::max<int64_t>(0, -shift(slice.width, size)),
+                top = std::max<int64_t>(0, -shift(slice.height, size));
+  const int64_t right = std::max<int64_t>(0, slice.width - size - left);
+  const int64_t bottom = std::max<int64_t>(0, slice.height - size - top);
+  bool cut = false;
+  for (int64_t y = 0; y < slice.height && !cut; ++y) {
+    for (int64_t x = 0; x < slice.width && !cut; ++x) {
+      const bool inside = y >= top && y < slice.height - bottom && x >= left && x < slice.width - right;
+      cut = !inside && grey[static_cast<size_t>(y * slice.width + x)] != 0;
+    }
+  }
+  if (!cut) return;
+  slice.reasons.push_back({"cropped", "pixels beyond " + std::to_string(size) + " x " + std::to_string(size) +
+                                          " were cut off: left " + std::to_string(left) + ", top " +
+                                          std::to_string(top) + ", right " + std::to_string(right) + ", bottom " +
+                                          std::to_string(bottom)});
+}
+
+Status non_finite(const std::string& where) {
+  return error(ErrorId::E_NONFINITE, "a result is not a finite number", where)
+      .hint("Do not read this slice as negative; check the model with `spinert verify`.");
+}
+
+Status PipelineImpl::detect(SliceResult& slice, const RunControl& control) {
+  SPINERT_TRY(detector_->run(control));
+  for (const Tensor& counter : invalid_) {
+    if (*counter.i32() != 0) return non_finite("detector");
+  }
+  if (!all_finite(boxes_) || !all_finite(scores_)) return non_finite("detector");
+  const int64_t size = config_.detector.input.size;
+  const auto dx = static_cast<float>(shift(slice.width, size)), dy = static_cast<float>(shift(slice.height, size));
+  for (int64_t i = 0; i < boxes_.rows(); ++i) {
+    const float* b = boxes_.f32() + i * 4;
+    slice.candidates.push_back({{b[0] - dx, b[1] - dy, b[2] - dx, b[3] - dy}, scores_.f32()[i]});
+  }
+  const auto threshold = static_cast<float>(config_.diagnosis.score_threshold);
+  for (const Candidate& candidate : slice.candidates) {
+    if (!(candidate.score >= threshold)) continue;
+    Vertebra vertebra;
+    vertebra.box = candidate.box;
+    vertebra.score = candidate.score;
+    slice.vertebrae.push_back(std::move(vertebra));
+  }
+  order_and_number(slice.vertebrae);
+  return {};
+}
+
+Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
+  const int64_t size = config_.detector.input.size;
+  const auto dx = static_cast<float>(shift(slice.width, size)), dy = static_cast<float>(shift(slice.height, size));
+  const auto patches = static_cast<int64_t>(config_.patches.table.size());
+  const int64_t classes = probabilities_.shape[1], batch = patch_boxes_.shape[0];
+  const auto total = static_cast<int64_t>(slice.vertebrae.size());
+  for (int64_t first = 0; first < total; first += batch) {
+    const int64_t rows = std::min(batch, total - first);
+    *patch_count_.i32() = static_cast<int32_t>(rows);
+    for (int64_t r = 0; r < rows; ++r) {
+      const Box& box = slice.vertebrae[static_cast<size_t>(first + r)].box;
+      const float on_canvas[] = {box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy};
+      std::copy(on_canvas, on_canvas + 4, patch_boxes_.f32() + r * 4);
+    }
+    SPINERT_TRY(classifier_->run(control));
+    if (!all_finite(probabilities_)) return non_finite("classifier");
+    for (int64_t r = 0; r < rows; ++r) {
+      Vertebra& vertebra = slice.vertebrae[static_cast<size_t>(first + r)];
+      vertebra.probabilities.assign(static_cast<size_t>(classes), 0.0f);
+      for (int64_t c = 0; c < classes; ++c) {
+        float sum = 0;  // fp32, in table order
+        for (int64_t k = 0; k < patches; ++k) sum += probabilities_.f32()[(r * patches + k) * classes + c];
+        vertebra.probabilities[static_cast<size_t>(c)] = sum / static_cast<float>(patches);
+      }
+      label(vertebra, config_.classifier);
+      const Box& box = vertebra.box;
+      const double longer = std::max(double(box[2]) - box[0], double(box[3]) - box[1]);
+      for (const auto& entry : config_.patches.table) {
+        const double side = entry[0] * longer;
+        vertebra.patches.push_back(
+            {(double(box[0]) + box[2]) / 2 + entry[1] * side, (double(box[1]) + box[3]) / 2 + entry[2] * side, side});
+      }
+    }
+  }
+  return {};
+}
+
+SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& source, const RunControl& control) {
+  SliceResult slice;
+  slice.source = source;
+  slice.sha256 = picture.sha256;
+  slice.width = picture.width;
+  slice.height = picture.height;
+  slice.lossy = picture.lossy;
+  for (const std::string& warning : picture.warnings) {
+    slice.reasons.push_back({warning.substr(0, warning.find(':')), warning});
+  }
+  if (picture.lossy) slice.reasons.push_back({"lossy", "lossy input: JPEG; small damage in it cannot be seen"});
+  const auto begin = Clock::now();
+  std::optional<HuWindow> window;
+  if (options_.hu_offset) {
+    window = {*options_.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
+  }
+  const std::vector<float> grey = to_grey(picture, window);
+  slice.preview.resize(grey.size());
+  std::ranges::transform(grey, slice.preview.begin(),
+                         [](float v) { return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f))); });
+  place_slice(grey, picture.height, picture.width);
+  note_cropping(grey, slice);
+
+  const auto placed = Clock::now();
+  Status status = detect(slice, control);
+  const auto detected = Clock::now();
+  if (status.ok()) status = classify(slice, control);
+  const auto classified = Clock::now();
+  slice.milliseconds = {{"place", milliseconds(begin, placed)},
+                        {"detector", milliseconds(placed, detected)},
+                        {"classifier", milliseconds(detected, classified)},
+                        {"slice", milliseconds(begin, classified)}};
+  if (!status.ok()) {
+    // Half a result could be taken for a whole one.
+    slice.vertebrae.clear();
+    slice.candidates.clear();
+    slice.error = status.id();
+    slice.status = status.id() == ErrorId::E_NONFINITE ? "indeterminate" : "failed";
+    slice.alert = "review";
+    slice.reasons.push_back({std::string(error_name(status.id())), status.message()});
+    return slice;
+  }
+  judge(slice, config_);
+  return slice;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pipeline>> Pipeline::open(const PipelineOptions& options) {
+  auto pipeline = std::make_unique<PipelineImpl>();
+  SPINERT_TRY(pipeline->open(options));
+  return std::unique_ptr<Pipeline>(std::move(pipeline));
+}
+
+std::string find_demo_model() {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
+  if (failure) return {};
+  // Installed: <prefix>/bin and <prefix>/share; built: <tree>/build/spinert or <tree>/build/tests/test_x.
+  const fs::path folder = program.parent_path();
+  for (const fs::path& place : {folder / "../share/spinert", folder / "../models", folder / "../../models"}) {
+    const fs::path model = (place / "spine-demo.safetensors").lexically_normal();
+    if (fs::is_regular_file(model, failure)) return model.string();
+  }
+  return {};
+}
+
+}  // namespace spinert

@@ -1,0 +1,61 @@
+#include "kernels/base/infer.h"
+
+namespace spinert {
+
+Status refuse_arch(const char* op, std::string what) {
+  return error(ErrorId::E_MODEL_ARCH, std::string(op) + ": " + std::move(what));
+}
+
+Status check_arity(const char* op, std::span<const TensorType> in, std::span<TensorType> out, size_t min_in,
+                   size_t max_in, size_t outputs) {
+  if (in.size() < min_in || in.size() > max_in) {
+    return refuse_arch(op, "wrong number of inputs")
+        .expected(std::to_string(min_in) + " to " + std::to_string(max_in), std::to_string(in.size()));
+  }
+  if (out.size() != outputs) {
+    return refuse_arch(op, "wrong number of outputs").expected(std::to_string(outputs), std::to_string(out.size()));
+  }
+  return {};
+}
+
+Status check_input(const char* op, const char* name, const TensorType& in, DType dtype, int rank) {
+  if (in.dtype != dtype) {
+    return refuse_arch(op, std::string("type of ") + name)
+        .expected(std::string(dtype_name(dtype)), std::string(dtype_name(in.dtype)));
+  }
+  if (in.shape.rank != rank) {
+    return refuse_arch(op, std::string("rank of ") + name).expected(std::to_string(rank), to_string(in.shape));
+  }
+  const auto elements = in.shape.checked_elements();
+  if (!elements || *elements > kMaxElements) {
+    return refuse_arch(op, std::string("size of ") + name)
+        .expected("at most " + std::to_string(kMaxElements) + " elements", to_string(in.shape));
+  }
+  return {};
+}
+
+Status set_output(const char* op, TensorType& out, DType dtype, const Shape& shape, int count, int64_t count_scale) {
+  const auto elements = shape.checked_elements();
+  if (!elements || *elements > kMaxElements) {
+    return refuse_arch(op, "size of the output")
+        .expected("at most " + std::to_string(kMaxElements) + " elements", to_string(shape));
+  }
+  out.dtype = dtype;
+  out.shape = shape;
+  out.count = count;
+  out.count_scale = count_scale;
+  return {};
+}
+
+Status set_like(const char* op, TensorType& out, const TensorType& in) {
+  return set_output(op, out, in.dtype, in.shape, in.count, in.count_scale);
+}
+
+double call_bytes(const OpCall& call) {
+  double bytes = 0;
+  for (const Tensor& tensor : call.in) bytes += double(tensor.bytes());
+  for (const Tensor& tensor : call.out) bytes += double(tensor.bytes());
+  return bytes;
+}
+
+}  // namespace spinert

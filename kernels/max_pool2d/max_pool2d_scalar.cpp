@@ -1,0 +1,9 @@
+// max_pool2d_scalar.cpp - backend cpu, without vector instructions.
+#include "kernels/max_pool2d/max_pool2d.inl"
+
+namespace spinert {
+
+extern const Kernel max_pool2d_scalar;
+const Kernel max_pool2d_scalar = {.run = max_pool2d_run<SimdScalar>};
+
+}  // namespace spinert

@@ -1,0 +1,150 @@
+// roi_align_ref.cpp - the definition of roi_align: float32 positions, double sums; and the plan of a region, which every
+// CPU kernel shares, so that level choice and positions are equal bit for bit.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/base/epilogue.h"
+#include "kernels/base/infer.h"
+#include "kernels/roi_align/roi_align.h"
+
+namespace spinert {
+namespace {
+
+enum Input { kRois, kFeatures };
+
+// One sample position along an axis of `extent` pixels.
+RoiTap make_tap(float position, int64_t extent) {
+  // Written so that NaN takes the branch of "outside".
+  if (!(position >= -1.0f && position <= static_cast<float>(extent))) return {0, 0, 0, 0, false};
+  const float inside = position <= 0.0f ? 0.0f : position;
+  const auto low = static_cast<int32_t>(inside);
+  if (low >= extent - 1) {
+    const auto last = static_cast<int32_t>(extent - 1);
+    return {last, last, 1.0f, 0.0f, true};
+  }
+  const float fraction = inside - static_cast<float>(low);
+  return {low, low + 1, 1.0f - fraction, fraction, true};
+}
+
+// Taps of all samples along one axis; start and end are the region's edges on the canvas.
+void make_taps(const RoiAlignParams& p, float start, float end, float scale, int64_t extent, RoiTap* taps) {
+  const float first = start * scale;
+  const float length = box_max(end * scale - first, 1.0f);
+  const float bin = length / static_cast<float>(p.output_size);
+  const auto samples = static_cast<float>(p.sampling_ratio);
+  for (int64_t b = 0; b < p.output_size; ++b) {
+    for (int64_t i = 0; i < p.sampling_ratio; ++i) {
+      const float position =
+          first + static_cast<float>(b) * bin + (static_cast<float>(i) + 0.5f) * bin / samples;
+      *taps++ = make_tap(position, extent);
+    }
+  }
+}
+
+double sample(const float* feature, const Shape& f, const RoiTap& y, const RoiTap& x, int64_t c) {
+  if (!y.inside || !x.inside) return 0;
+  const auto at = [&](int32_t row, int32_t column) { return double(feature[(row * f[2] + column) * f[3] + c]); };
+  return double(y.weight_low) * double(x.weight_low) * at(y.low, x.low) +
+         double(y.weight_low) * double(x.weight_high) * at(y.low, x.high) +
+         double(y.weight_high) * double(x.weight_low) * at(y.high, x.low) +
+         double(y.weight_high) * double(x.weight_high) * at(y.high, x.high);
+}
+
+void run(const OpCall& call, const RunContext&) {
+  const auto& p = call.as<RoiAlignParams>();
+  const int64_t rois = call.in[kRois].rows(), channels = call.out[0].shape[3], s = p.sampling_ratio;
+  RoiPlan plan;
+  float* out = call.out[0].f32();
+  for (int64_t r = 0; r < rois; ++r) {
+    roi_align_plan(call, r, plan);
+    const Tensor& feature = call.in[static_cast<size_t>(kFeatures + plan.level)];
+    for (int64_t by = 0; by < p.output_size; ++by) {
+      for (int64_t bx = 0; bx < p.output_size; ++bx) {
+        for (int64_t c = 0; c < channels; ++c) {
+          double sum = 0;
+          for (int64_t i = 0; plan.valid && i < s * s; ++i) {
+            sum += sample(feature.f32(), feature.shape, plan.y[by * s + i / s], plan.x[bx * s + i % s], c);
+          }
+          *out++ = static_cast<float>(sum / double(s * s));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern const Kernel roi_align_ref;
+const Kernel roi_align_ref = {.run = run};
+
+int roi_align_level(const RoiAlignParams& p, int levels, const Box& roi) {
+  const float side = std::sqrt(box_area(roi));  // NaN for an area below 0: every comparison fails, level 0
+  int level = 0;
+  for (int l = 1; l < levels; ++l) {
+    const auto above = static_cast<double>(p.min_level + l - p.canonical_level);
+    const auto boundary = static_cast<float>(static_cast<double>(p.canonical_scale) * std::exp2(above - 1e-6));
+    if (side >= boundary) level = l;
+  }
+  return level;
+}
+
+void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan) {
+  const auto& p = call.as<RoiAlignParams>();
+  const float* corner = call.in[kRois].f32() + roi * 4;
+  const Box box{corner[0], corner[1], corner[2], corner[3]};
+  plan.valid = is_finite(box);
+  plan.level = plan.valid ? roi_align_level(p, static_cast<int>(call.in.size()) - 1, box) : 0;
+  if (!plan.valid) return;
+  const Shape& f = call.in[static_cast<size_t>(kFeatures + plan.level)].shape;
+  const float scale = static_cast<float>(f[1]) / static_cast<float>(p.canvas);
+  make_taps(p, box.x1, box.x2, scale, f[2], plan.x);
+  make_taps(p, box.y1, box.y2, scale, f[1], plan.y);
+}
+
+void visit(RoiAlignParams& params, ParamVisitor& visitor) {
+  visitor.field("output_size", params.output_size);
+  visitor.field("sampling_ratio", params.sampling_ratio);
+  visitor.field("canonical_scale", params.canonical_scale);
+  visitor.field("canonical_level", params.canonical_level);
+  visitor.field("min_level", params.min_level);
+  visitor.field("canvas", params.canvas);
+}
+
+Status roi_align_infer(const RoiAlignParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
+  constexpr const char* kOp = "roi_align";
+  constexpr int64_t kMaxSide = 1 << 24;  // taps are int32, and whole pixels exact in float
+  SPINERT_TRY(check_arity(kOp, in, out, 2, kRoiAlignMaxLevels + 1, 1));
+  SPINERT_TRY(check_input(kOp, "rois", in[kRois], DType::f32, 2));
+  if (in[kRois].shape[1] != 4) return refuse_arch(kOp, "rois").expected("[R,4]", to_string(in[kRois].shape));
+  if (p.output_size < 1 || p.output_size > kRoiAlignMaxOutput || p.sampling_ratio < 1 ||
+      p.sampling_ratio > kRoiAlignMaxSampling || p.canonical_scale < 1 || p.canonical_scale > kMaxSide ||
+      std::abs(p.canonical_level) > 64 || std::abs(p.min_level) > 64 || p.canvas < 1 || p.canvas > kMaxSide) {
+    return refuse_arch(kOp, "a parameter is out of range");
+  }
+  for (const TensorType& feature : in.subspan(kFeatures)) {
+    SPINERT_TRY(check_input(kOp, "a feature map", feature, DType::f32, 4));
+    const Shape& f = feature.shape;
+    if (f[0] != 1 || f[1] < 1 || f[2] < 1 || f[1] > kMaxSide || f[2] > kMaxSide || f[3] != in[kFeatures].shape[3]) {
+      return refuse_arch(kOp, "a feature map")
+          .expected("[1,H,W," + std::to_string(in[kFeatures].shape.last()) + "]", to_string(f));
+    }
+  }
+  const Shape y{in[kRois].shape[0], p.output_size, p.output_size, in[kFeatures].shape[3]};
+  return set_output(kOp, out[0], DType::f32, y, in[kRois].count, in[kRois].count_scale);
+}
+
+Cost roi_align_cost(const OpCall& call) {
+  const auto& p = call.as<RoiAlignParams>();
+  const double taps = 4.0 * double(p.sampling_ratio * p.sampling_ratio) * double(call.out[0].elements());
+  return {.flops = 2 * taps, .bytes = call_bytes(call)};
+}
+
+// Per output 4 S^2 products whose weights sum to at most S^2, divided by S^2; weights are products of two rounded floats.
+Tolerance roi_align_tolerance(const OpCall& call) {
+  const double samples = double(call.as<RoiAlignParams>().sampling_ratio * call.as<RoiAlignParams>().sampling_ratio);
+  double largest = 0;
+  for (const Tensor& feature : call.in.subspan(kFeatures)) largest = std::max(largest, max_abs(feature));
+  return {.absolute = dot_tolerance(4 * samples + 4, largest, 0.25), .relative = 0};
+}
+
+}  // namespace spinert

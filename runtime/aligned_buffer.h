@@ -1,0 +1,34 @@
+// aligned_buffer.h - large zeroed memory from the system, aligned for every vector width, freed when it goes out of
+// scope. Pages come on first touch; huge pages are asked for, since weights and activations are read from end to end.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/base/status.h"
+
+namespace spinert {
+
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  ~AlignedBuffer();
+  AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  // E_OOM_HOST with the size if the system refuses. Zero bytes give an empty buffer.
+  static Result<AlignedBuffer> allocate(int64_t bytes);
+
+  void* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  void swap(AlignedBuffer& other) noexcept;
+
+  void* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace spinert

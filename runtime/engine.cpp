@@ -1,0 +1,188 @@
+// engine.cpp - opens a model: checks, plans, loads, binds. The order matters: everything that can be refused from the
+// header alone is refused before memory is taken, and no result can be computed before both inner hashes are compared.
+#include "runtime/engine.h"
+
+#include <future>
+#include <set>
+
+#include "config/json.h"
+#include "graph/fusion.h"
+#include "runtime/plan_impl.h"
+#include "runtime/weight_loader.h"
+#include "weights/model_file.h"
+
+namespace spinert {
+namespace {
+
+class EngineImpl : public Engine {
+ public:
+  explicit EngineImpl(int threads) : pool_(threads) {}
+
+  const ModelInfo& model() const override { return info_; }
+  const DeviceInfo& device() const override { return device_; }
+  const MemoryPlan& memory() const override { return memory_; }
+  std::vector<std::string> graphs() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, plan] : plans_) names.push_back(name);
+    return names;
+  }
+  Plan* plan(std::string_view graph) override {
+    const auto it = plans_.find(std::string(graph));
+    return it == plans_.end() ? nullptr : it->second.get();
+  }
+  Result<std::string> file_sha256() override { return file_hash_.get(); }
+
+  Status open(const std::string& path, const EngineOptions& options);
+
+ private:
+  Status check_tensors() const;
+  Status plan_graphs(const EngineOptions& options, const Device& device);
+  Status load(const EngineOptions& options);
+  void describe(const EngineOptions& options, const Device& device);
+
+  ThreadPool pool_;
+  std::optional<ModelFile> file_;
+  ModelInfo info_;
+  DeviceInfo device_;
+  MemoryPlan memory_;
+  AlignedBuffer arena_, scratch_;
+  std::unique_ptr<WeightLoader> weights_;
+  std::map<std::string, std::unique_ptr<PlanImpl>> plans_;
+  std::shared_future<Result<std::string>> file_hash_;  // last: its thread reads file_
+};
+
+std::optional<Shape> to_shape(const std::vector<uint64_t>& dims) {
+  if (dims.size() > kMaxRank) return std::nullopt;
+  Shape shape;
+  for (const uint64_t dim : dims) {
+    if (dim > static_cast<uint64_t>(kMaxElements)) return std::nullopt;
+    shape[shape.rank++] = static_cast<int64_t>(dim);
+  }
+  return shape;
+}
+
+// Sets the capacity of counted inputs and infers all shapes again.
+Status set_rows(Graph& graph, int64_t rows) {
+  for (const int input : graph.inputs) {
+    Value& value = graph.values[static_cast<size_t>(input)];
+    if (value.type.count != kAbsent && value.type.shape.rank > 0) value.type.shape[0] = rows;
+  }
+  return graph.infer();
+}
+
+Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
+  SPINERT_ASSIGN(const Device device, resolve_device(options));
+  SPINERT_ASSIGN(file_, ModelFile::open(path));
+  if (!options.model_sha256.empty()) {
+    SPINERT_ASSIGN(const std::string hash, whole_file_sha256(file_->file()));
+    if (hash != options.model_sha256) {
+      return error(ErrorId::E_MODEL_HASH, "the model is not the pinned one", path)
+          .expected("SHA-256 " + options.model_sha256, hash)
+          .hint("Use the file that the hash was taken from, or pin the new hash.");
+    }
+  }
+  SPINERT_TRY(plan_graphs(options, device).at(path));
+  SPINERT_TRY(check_tensors().at(path));
+  SPINERT_TRY(load(options).at(path));
+  describe(options, device);
+  file_hash_ = std::async(std::launch::async, [this] { return whole_file_sha256(file_->file()); }).share();
+  return {};
+}
+
+Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& device) {
+  SPINERT_ASSIGN(const nlohmann::json graphs, parse_json(file_->graph(), ErrorId::E_MODEL_FORMAT, kKeyGraph));
+  if (!graphs.is_object() || graphs.empty()) {
+    return error(ErrorId::E_MODEL_FORMAT, "ST-21: the metadata holds no graph", kKeyGraph);
+  }
+  for (const auto& [name, text] : graphs.items()) {
+    const std::string prefix = name + ".";
+    const auto lookup = [&](const std::string& constant) -> std::optional<Shape> {
+      const Weight* weight = file_->find(prefix + constant);
+      return weight ? to_shape(weight->shape) : std::nullopt;
+    };
+    SPINERT_ASSIGN(Graph graph, graph_from_json(name, text, lookup));
+    if (const auto rows = options.rows.find(name); rows != options.rows.end()) {
+      SPINERT_TRY(set_rows(graph, rows->second));
+    }
+    if (options.fuse) SPINERT_TRY(fuse(graph));
+    SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
+  }
+  return {};
+}
+
+// Every stored tensor must be a constant of some graph: a tensor that nothing reads means a wrong file (ST-23).
+Status EngineImpl::check_tensors() const {
+  std::string unknown;
+  int count = 0;
+  constexpr int kListed = 20;
+  for (const Weight& weight : file_->weights()) {
+    const size_t dot = weight.name.find('.');
+    const auto it = plans_.find(weight.name.substr(0, dot));
+    const int number = dot == std::string::npos || it == plans_.end()
+                           ? kAbsent
+                           : it->second->graph().find(weight.name.substr(dot + 1));
+    if (number != kAbsent && it->second->graph().value(number).kind == Value::Kind::constant) continue;
+    if (++count <= kListed) unknown += (count > 1 ? ", " : "") + printable(weight.name);
+  }
+  if (count == 0) return {};
+  return error(ErrorId::E_MODEL_ARCH, "ST-23: " + std::to_string(count) + " tensors that no graph reads: " + unknown)
+      .hint("Convert the model again.");
+}
+
+Status EngineImpl::load(const EngineOptions& options) {
+  std::map<std::string, PlanImpl*> plans;
+  for (auto& [name, plan] : plans_) {
+    plans[name] = plan.get();
+    memory_.arena = std::max(memory_.arena, plan->arena_size().bytes);
+    memory_.live_peak = std::max(memory_.live_peak, plan->arena_size().live_peak);
+    memory_.io += plan->io_bytes();
+    memory_.scratch = std::max(memory_.scratch, plan->scratch_bytes());
+  }
+  weights_ = std::make_unique<WeightLoader>(plans);
+  memory_.weights = weights_->bytes();
+  if (options.memory_limit > 0 && memory_.total() > options.memory_limit) {
+    return error(ErrorId::E_OOM_HOST, "the plan exceeds the memory limit")
+        .expected("at most " + std::to_string(options.memory_limit) + " bytes",
+                  std::to_string(memory_.total()) + " bytes (weights " + std::to_string(memory_.weights) +
+                      ", activations " + std::to_string(memory_.arena) + ")")
+        .hint("Raise --memory-limit or lower --batch.");
+  }
+  SPINERT_ASSIGN(arena_, AlignedBuffer::allocate(memory_.arena));
+  SPINERT_ASSIGN(scratch_, AlignedBuffer::allocate(memory_.scratch));
+  SPINERT_TRY(weights_->load(*file_, pool_));
+  for (auto& [name, plan] : plans_) {
+    SPINERT_TRY(plan->bind(arena_.data(), scratch_.data()));
+    plan->run_constant_nodes();
+  }
+  return {};
+}
+
+void EngineImpl::describe(const EngineOptions& options, const Device& device) {
+  info_.path = file_->file().path();
+  info_.file_bytes = static_cast<int64_t>(file_->file().size());
+  info_.metadata = file_->header().metadata;
+  for (const TensorInfo& tensor : file_->header().tensors) {
+    info_.tensors.push_back({tensor.name, std::string(storage_name(tensor.type)),
+                             to_shape(tensor.shape).value_or(Shape{}), static_cast<int64_t>(tensor.bytes())});
+  }
+  std::set<Level> levels;
+  for (auto& [name, plan] : plans_) {
+    for (const PlannedNode& node : plan->planned()) levels.insert(node.kernel->level);
+  }
+  for (const Level level : levels) device_.isa += (device_.isa.empty() ? "" : " ") + std::string(level_name(level));
+  device_.name = backend_name(device.backend);
+  device_.precision = options.precision;
+  device_.fallback = device.fallback;
+  device_.threads = pool_.size();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, const EngineOptions& options) {
+  const int threads = options.device == "reference" ? 1 : options.threads > 0 ? options.threads : usable_threads();
+  auto engine = std::make_unique<EngineImpl>(threads);
+  SPINERT_TRY(engine->open(path, options));
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+}  // namespace spinert

@@ -1,0 +1,193 @@
+#include "runtime/plan_impl.h"
+
+#include <algorithm>
+
+namespace spinert {
+namespace {
+
+// Counts and flags outlive the nodes that write them: every tensor with that count refers to them.
+constexpr int64_t kSmallIntegers = 64;
+
+// Operators whose outputs depend on the shapes of their inputs alone: run once, when the plan is bound.
+bool depends_on_shapes_only(OpId op) {
+  return op == OpId::anchors;
+}
+
+Tensor typed_view(const TensorType& type) {
+  Tensor view;
+  view.dtype = type.dtype;
+  view.shape = type.shape;
+  view.count_scale = type.count_scale;
+  return view;
+}
+
+int64_t aligned(int64_t bytes) {
+  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PlanImpl>> PlanImpl::create(Graph graph, const Device& device, ThreadPool& pool) {
+  std::unique_ptr<PlanImpl> plan(new PlanImpl(std::move(graph), pool));
+  for (const Value& value : plan->graph_.values) plan->values_.push_back(typed_view(value.type));
+  SPINERT_TRY(plan->choose_kernels(device));
+  plan->plan_memory();
+  return plan;
+}
+
+Status PlanImpl::choose_kernels(const Device& device) {
+  for (const Node& node : graph_.nodes) {
+    PlannedNode planned;
+    planned.node = &node;
+    planned.constant = depends_on_shapes_only(node.op->id);
+    for (const int i : node.in) planned.in.push_back(i == kAbsent ? Tensor{} : values_[static_cast<size_t>(i)]);
+    for (const int o : node.out) planned.out.push_back(values_[static_cast<size_t>(o)]);
+    std::vector<Refusal> refusals;
+    planned.kernel = choose_kernel(node.op->id, device.backend, device.limit, planned.call(), &refusals);
+    if (!planned.kernel) {
+      Status status = error(ErrorId::E_DEVICE, "no kernel takes operator " + std::string(node.op->name),
+                            "graph " + graph_.name + ", node " + node.name);
+      if (!refusals.empty()) status.hint(std::string(refusals.back().kernel->name) + ": " + refusals.back().reason);
+      return status;
+    }
+    const Kernel& kernel = *planned.kernel->kernel;
+    if (kernel.packed_bytes) planned.packed_bytes = kernel.packed_bytes(planned.call());
+    if (kernel.scratch_bytes) planned.scratch_bytes = kernel.scratch_bytes(planned.call(), pool_.size());
+    scratch_bytes_ = std::max(scratch_bytes_, planned.scratch_bytes);
+
+    NodeInfo info;
+    info.name = node.name;
+    info.op = node.op->name;
+    info.kernel = planned.kernel->name;
+    info.attributes = attributes_text(node);
+    for (const int i : node.in) info.inputs.push_back(i == kAbsent ? "" : graph_.value(i).name);
+    for (const int o : node.out) info.outputs.push_back(graph_.value(o).name);
+    for (const Refusal& refusal : refusals) info.refusals.emplace_back(refusal.kernel->name, refusal.reason);
+    const Cost cost = node.op->cost(planned.call());
+    info.flops = cost.flops;
+    info.bytes = cost.bytes;
+    info.packed_bytes = planned.packed_bytes;
+    info.scratch_bytes = planned.scratch_bytes;
+    info.constant = planned.constant;
+    infos_.push_back(std::move(info));
+    nodes_.push_back(std::move(planned));
+  }
+  return {};
+}
+
+// Values that keep memory of their own: what the caller sees, counts, and what is computed only once.
+bool PlanImpl::persistent(const Value& value) const {
+  const int number = value.type.self;
+  const auto contains = [&](const std::vector<int>& list) { return std::ranges::find(list, number) != list.end(); };
+  if (contains(graph_.inputs) || contains(graph_.outputs)) return true;
+  if (value.type.dtype == DType::i32 && value.type.shape.elements() <= kSmallIntegers) return true;
+  return std::ranges::any_of(nodes_, [&](const PlannedNode& n) {
+    return n.constant && std::ranges::find(n.node->out, number) != n.node->out.end();
+  });
+}
+
+void PlanImpl::plan_memory() {
+  offsets_.assign(graph_.values.size(), -1);
+  std::vector<Lifetime> lifetimes(graph_.values.size());
+  std::vector<bool> used(graph_.values.size(), false);
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    const auto touch = [&](int number) {
+      if (number == kAbsent) return;
+      Lifetime& life = lifetimes[static_cast<size_t>(number)];
+      if (!used[static_cast<size_t>(number)]) life.first = static_cast<int>(n);
+      life.last = static_cast<int>(n);
+      used[static_cast<size_t>(number)] = true;
+    };
+    // A node that depends on shapes only does not need its inputs' data.
+    if (!nodes_[n].constant) std::ranges::for_each(nodes_[n].node->in, touch);
+    std::ranges::for_each(nodes_[n].node->out, touch);
+  }
+  std::vector<Lifetime> arena;
+  std::vector<size_t> arena_values;
+  for (size_t v = 0; v < graph_.values.size(); ++v) {
+    const Value& value = graph_.values[v];
+    const int64_t bytes = values_[v].bytes();
+    if (value.kind == Value::Kind::constant || (!used[v] && value.kind != Value::Kind::input)) continue;
+    if (persistent(value)) {
+      offsets_[v] = io_bytes_;
+      io_bytes_ += aligned(bytes);
+    } else {
+      arena.push_back({bytes, lifetimes[v].first, lifetimes[v].last});
+      arena_values.push_back(v);
+    }
+  }
+  arena_size_ = plan_arena(arena);
+  for (size_t i = 0; i < arena.size(); ++i) offsets_[arena_values[i]] = arena[i].offset;
+}
+
+Status PlanImpl::bind(void* arena, void* scratch) {
+  SPINERT_ASSIGN(io_, AlignedBuffer::allocate(io_bytes_));
+  scratch_ = scratch;
+  for (size_t v = 0; v < values_.size(); ++v) {
+    if (offsets_[v] < 0) continue;
+    void* base = persistent(graph_.values[v]) ? io_.data() : arena;
+    values_[v].data = static_cast<unsigned char*>(base) + offsets_[v];
+  }
+  for (size_t v = 0; v < values_.size(); ++v) {
+    const int count = graph_.values[v].type.count;
+    if (count != kAbsent) values_[v].count = values_[static_cast<size_t>(count)].i32();
+  }
+  for (PlannedNode& planned : nodes_) {
+    for (size_t i = 0; i < planned.in.size(); ++i) {
+      if (planned.node->in[i] != kAbsent) planned.in[i] = values_[static_cast<size_t>(planned.node->in[i])];
+    }
+    for (size_t o = 0; o < planned.out.size(); ++o) planned.out[o] = values_[static_cast<size_t>(planned.node->out[o])];
+  }
+  return {};
+}
+
+void PlanImpl::run_constant_nodes() {
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (nodes_[n].constant) run_node(n);
+  }
+}
+
+void PlanImpl::run_node(size_t index) {
+  const PlannedNode& planned = nodes_[index];
+  planned.kernel->kernel->run(planned.call(), {&pool_, planned.packed, scratch_});
+}
+
+Status PlanImpl::run(const RunControl& control) {
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (nodes_[n].constant) continue;
+    if (control.cancel && control.cancel->load(std::memory_order_relaxed) != 0) {
+      return error(ErrorId::E_CANCELLED, "stopped on request",
+                   "graph " + graph_.name + ", node " + nodes_[n].node->name);
+    }
+    if (control.deadline != std::chrono::steady_clock::time_point::max() &&
+        std::chrono::steady_clock::now() >= control.deadline) {
+      return error(ErrorId::E_TIMEOUT, "the time limit was reached",
+                   "graph " + graph_.name + ", node " + nodes_[n].node->name)
+          .hint("Raise --timeout or leave it out.");
+    }
+    run_node(n);
+  }
+  return {};
+}
+
+Tensor PlanImpl::tensor(std::string_view name) const {
+  for (const std::vector<int>* list : {&graph_.inputs, &graph_.outputs}) {
+    for (const int number : *list) {
+      if (graph_.value(number).name == name) return values_[static_cast<size_t>(number)];
+    }
+  }
+  return {};
+}
+
+Tensor PlanImpl::value(std::string_view name) const {
+  const int number = graph_.find(name);
+  return number == kAbsent ? Tensor{} : values_[static_cast<size_t>(number)];
+}
+
+double PlanImpl::tolerance(size_t index, double& relative) const {
+  const Tolerance tolerance = nodes_[index].node->op->tolerance(nodes_[index].call());
+  relative = tolerance.relative;
+  return tolerance.absolute;
+}
+
+}  // namespace spinert

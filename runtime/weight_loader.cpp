@@ -1,0 +1,119 @@
+#include "runtime/weight_loader.h"
+
+#include <algorithm>
+#include <set>
+
+namespace spinert {
+namespace {
+
+bool packs(const PlannedNode& node, int number) {
+  return node.kernel->kernel->packed_bytes && node.node->in.size() > kPackedInput &&
+         node.node->in[kPackedInput] == number;
+}
+
+bool is_source(const Graph& graph, int number) {
+  return std::ranges::any_of(
+      graph.derived, [&](const DerivedConstant& d) { return std::ranges::find(d.sources, number) != d.sources.end(); });
+}
+
+}  // namespace
+
+WeightLoader::Target WeightLoader::target(const std::string& stored_name) const {
+  const size_t dot = stored_name.find('.');
+  const auto it = plans_.find(stored_name.substr(0, dot));
+  if (dot == std::string::npos || it == plans_.end()) return {nullptr, kAbsent};
+  const int number = it->second->graph().find(stored_name.substr(dot + 1));
+  if (number == kAbsent || it->second->graph().value(number).kind != Value::Kind::constant) return {nullptr, kAbsent};
+  return {it->second, number};
+}
+
+// Plain data is needed by every reader that does not pack it, and by the rewrites until they have run.
+bool WeightLoader::keep_plain(const Target& t) const {
+  if (is_source(t.plan->graph(), t.number)) return true;
+  for (const PlannedNode& node : t.plan->planned()) {
+    for (size_t i = 0; i < node.node->in.size(); ++i) {
+      if (node.node->in[i] == t.number && !(i == kPackedInput && packs(node, t.number))) return true;
+    }
+  }
+  return false;
+}
+
+int64_t WeightLoader::bytes() const {
+  int64_t total = 0;
+  for (const auto& [name, plan] : plans_) {
+    std::set<std::pair<int, const Kernel*>> counted;
+    for (const PlannedNode& node : plan->planned()) {
+      if (node.node->in.size() <= kPackedInput || !packs(node, node.node->in[kPackedInput])) continue;
+      if (counted.insert({node.node->in[kPackedInput], node.kernel->kernel}).second) total += node.packed_bytes;
+    }
+    for (const Value& value : plan->graph().values) {
+      const Target t{plan, value.type.self};
+      if (value.kind == Value::Kind::constant && keep_plain(t)) total += plan->constant(t.number).bytes();
+    }
+  }
+  return total;
+}
+
+// Packs `data` once per kernel that reads this constant and hands the result to all such nodes.
+Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool) {
+  std::map<const Kernel*, const void*> done;
+  for (PlannedNode& node : t.plan->planned()) {
+    if (!packs(node, t.number)) continue;
+    const Kernel* kernel = node.kernel->kernel;
+    if (!done.contains(kernel)) {
+      node.in[kPackedInput] = data;
+      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(node.packed_bytes));
+      kernel->pack(node.call(), buffer.data(), pool);
+      done[kernel] = buffer.data();
+      packed_.push_back(std::move(buffer));
+    }
+    node.packed = done[kernel];
+  }
+  return {};
+}
+
+Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
+  for (const DerivedConstant& derived : plan.graph().derived) {
+    std::vector<Tensor> sources, results;
+    for (const int number : derived.sources) sources.push_back(plan.constant(number));
+    for (const int number : derived.results) {
+      Tensor view = plan.constant(number);
+      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(view.bytes()));
+      view.data = buffer.data();
+      plan.set_constant(number, view);
+      plain_[{&plan, number}] = std::move(buffer);
+      results.push_back(view);
+    }
+    derived.compute(sources, results);
+    for (size_t i = 0; i < results.size(); ++i) SPINERT_TRY(pack({&plan, derived.results[i]}, results[i], pool));
+  }
+  return {};
+}
+
+Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
+  WeightStream stream(model, pool);
+  int64_t largest = 0;
+  for (const Weight& weight : model.weights()) {
+    const Target t = target(weight.name);
+    if (!keep_plain(t)) largest = std::max(largest, static_cast<int64_t>(weight.elements));
+  }
+  SPINERT_ASSIGN(AlignedBuffer staging, AlignedBuffer::allocate(largest * int64_t{sizeof(float)}));
+  for (const Weight& weight : model.weights()) {
+    const Target t = target(weight.name);
+    Tensor view = t.plan->constant(t.number);
+    view.data = staging.data();
+    if (keep_plain(t)) {
+      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(view.bytes()));
+      view.data = buffer.data();
+      plain_[{t.plan, t.number}] = std::move(buffer);
+      t.plan->set_constant(t.number, view);
+    }
+    SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));
+    SPINERT_TRY(pack(t, view, pool));
+  }
+  SPINERT_TRY(stream.finish());
+  for (const auto& [name, plan] : plans_) SPINERT_TRY(derive(*plan, pool));
+  return {};
+}
+
+}  // namespace spinert

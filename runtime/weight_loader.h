@@ -1,0 +1,42 @@
+// weight_loader.h - streams the weights of a model once, in file order, and gives every plan its constants: packed for
+// the kernels that want them packed, plain for the others. One weight is in memory at a time beside its packed form.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/plan_impl.h"
+#include "weights/model_file.h"
+
+namespace spinert {
+
+class WeightLoader {
+ public:
+  // plans: by graph name; they must outlive the loader, and the loader must outlive their last run.
+  explicit WeightLoader(std::map<std::string, PlanImpl*> plans) : plans_(std::move(plans)) {}
+
+  // Bytes that load() will keep: packed and plain constants. Known before anything is read.
+  int64_t bytes() const;
+
+  // Reads, checks, packs and binds all constants, and compares the hash of the data. Errors: those of WeightStream.
+  Status load(const ModelFile& model, ThreadPool& pool);
+
+ private:
+  // Where a stored tensor goes in one graph.
+  struct Target {
+    PlanImpl* plan;
+    int number;  // value number of the constant
+  };
+  Target target(const std::string& stored_name) const;
+  bool keep_plain(const Target& target) const;
+  Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
+  Status derive(PlanImpl& plan, ThreadPool& pool);
+
+  std::map<std::string, PlanImpl*> plans_;
+  std::vector<AlignedBuffer> packed_;
+  std::map<std::pair<PlanImpl*, int>, AlignedBuffer> plain_;
+};
+
+}  // namespace spinert
