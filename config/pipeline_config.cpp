@@ -42,7 +42,7 @@ void detector_fields(V& v, Config& c) {
   v.object("roi", [&](auto& w) {
     w.integer("output_size", c.roi.output_size, 1, 32);
     w.integer("sampling_ratio", c.roi.sampling_ratio, 1, 8);
-    w.number("canonical_scale", c.roi.canonical_scale, Range{0, 4096, true});
+    w.integer("canonical_scale", c.roi.canonical_scale, 1, 4096);
     w.integer("canonical_level", c.roi.canonical_level, 0, 10);
   });
   v.object("box", [&](auto& w) {

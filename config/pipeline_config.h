@@ -43,7 +43,7 @@ struct RpnConfig {
 
 struct RoiConfig {
   int64_t output_size = 0, sampling_ratio = 0;
-  double canonical_scale = 0;  // a box of this side belongs to canonical_level
+  int64_t canonical_scale = 0;  // a box of this side in pixels belongs to canonical_level
   int64_t canonical_level = 0;
 };
 
