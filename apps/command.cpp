@@ -8,6 +8,7 @@
 #include "diagnosis/pipeline.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
+#include "weights/atomic_file.h"
 
 namespace spinert::cli {
 namespace {
@@ -150,6 +151,12 @@ int print_error(const Status& status, bool json) {
   }
   std::fprintf(stderr, "%s\n", line.c_str());
   return exit_code(status.id());
+}
+
+Status write_text(const std::string& path, const std::string& text) {
+  SPINERT_ASSIGN(AtomicFile file, AtomicFile::create(path, AtomicFile::Existing::replace));
+  SPINERT_TRY(file.write(text));
+  return file.commit();
 }
 
 void print_note(const std::string& level, const std::string& text, bool json) {

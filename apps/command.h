@@ -50,8 +50,12 @@ struct EngineArguments {
 // The named model, else the demo model; E_USAGE if there is neither.
 Result<std::string> model_path(const std::string& named);
 
-// "spinert: error E_NAME: <what>, <where> (expected X, got Y). <what to do>", or one JSON object. Returns the exit code.
+// "spinert: error E_NAME: <what>, <where> (expected X, got Y). <what to do>", or one JSON object. Returns the exit
+// code.
 int print_error(const Status& status, bool json);
+// A whole file for --json options, replaced if it is there. E_OUTPUT.
+Status write_text(const std::string& path, const std::string& text);
+
 // One line that says how it goes on; level: "info" or "warning".
 void print_note(const std::string& level, const std::string& text, bool json);
 

@@ -27,21 +27,25 @@ void add_convert(CLI::App& app, Invocation& invocation) {
   command->add_option("--detector", options->detector, "checkpoint of the detector (.pth or .safetensors)")
       ->required()
       ->type_name("FILE");
-  command->add_option("--classifier", options->classifier, "checkpoint of the classifier")->required()->type_name("FILE");
+  command->add_option("--classifier", options->classifier, "checkpoint of the classifier")
+      ->required()
+      ->type_name("FILE");
   command->add_option("--config", options->config, "what the checkpoints do not say: pipeline.json")
       ->required()
       ->type_name("FILE");
   command->add_option("-o,--output", options->output, "the model file to write")->required()->type_name("FILE");
-  command->add_option_function<std::string>(
-             "--storage", [options](const std::string& text) { (void)parse_storage(text, options->storage); },
-             "how weights are stored: f32 (default), f16 or int8")
+  command
+      ->add_option_function<std::string>(
+          "--storage", [options](const std::string& text) { (void)parse_storage(text, options->storage); },
+          "how weights are stored: f32 (default), f16 or int8")
       ->check(CLI::IsMember({"f32", "f16", "int8"}))
       ->type_name("TYPE");
   command->add_option("--card", options->card, "model card: a JSON object")->type_name("FILE");
-  command->add_option_function<std::string>(
-             "--key",
-             [options](const std::string& key) { options->detector_options.key = options->classifier_options.key = key; },
-             "entry of the checkpoint dict that holds the state_dict")
+  command
+      ->add_option_function<std::string>(
+          "--key",
+          [options](const std::string& key) { options->detector_options.key = options->classifier_options.key = key; },
+          "entry of the checkpoint dict that holds the state_dict")
       ->type_name("NAME");
   command->add_option("--detector-key", options->detector_options.key, "the same for the detector alone")
       ->type_name("NAME");
@@ -49,7 +53,9 @@ void add_convert(CLI::App& app, Invocation& invocation) {
       ->type_name("NAME");
   command->add_flag_callback(
       "--allow-trailing",
-      [options] { options->detector_options.zip.allow_trailing = options->classifier_options.zip.allow_trailing = true; },
+      [options] {
+        options->detector_options.zip.allow_trailing = options->classifier_options.zip.allow_trailing = true;
+      },
       "accept bytes after the end of a checkpoint");
   command->add_flag_callback(
       "--allow-missing-crc",

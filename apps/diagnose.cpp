@@ -163,8 +163,9 @@ class DiagnoseRun {
       if (!picture.ok()) return failed(source, picture.status());
       return pipeline_->diagnose(picture.value(), source, control);
     } catch (const std::bad_alloc&) {
-      return failed_slice(source, error(ErrorId::E_OOM_HOST, "the memory was not enough", source)
-                                      .hint("Give the process more memory."));
+      return failed_slice(
+          source,
+          error(ErrorId::E_OOM_HOST, "the memory was not enough", source).hint("Give the process more memory."));
     }
   }
 
@@ -203,7 +204,8 @@ class DiagnoseRun {
     const std::string place = "[" + std::to_string(study_.slices.size()) + "/" + std::to_string(total) + "] ";
     if (slice.status == "failed") {
       if (show_bar_) std::fputs("\r\033[K", stderr);
-      const std::string why = slice.reasons.empty() ? slice.source : slice.reasons.back().code + ": " + slice.reasons.back().text;
+      const std::string why =
+          slice.reasons.empty() ? slice.source : slice.reasons.back().code + ": " + slice.reasons.back().text;
       print_note("warning", place + slice.source + ": failed, " + why, json_log_);
       return;
     }
@@ -315,12 +317,15 @@ std::string options_without_paths(const CLI::App& command) {
 void add_diagnose(CLI::App& app, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("diagnose", "find and classify the vertebrae of sagittal CT slices");
-  command->add_option("input", arguments->inputs, "PNG or JPEG slices, or folders of them")->required()->type_name("PATH");
+  command->add_option("input", arguments->inputs, "PNG or JPEG slices, or folders of them")
+      ->required()
+      ->type_name("PATH");
   command->add_option("-o,--output", arguments->output, "folder for report.json, report.html and the previews")
       ->required()
       ->type_name("FOLDER");
   command->add_option("--model", arguments->model, "model file; default: the synthetic demo model")->type_name("FILE");
-  command->add_option("--overwrite", arguments->overwrite, "never (default), replace, or suffix: FOLDER-2, FOLDER-3, ...")
+  command
+      ->add_option("--overwrite", arguments->overwrite, "never (default), replace, or suffix: FOLDER-2, FOLDER-3, ...")
       ->check(CLI::IsMember({"never", "replace", "suffix"}))
       ->type_name("HOW");
   arguments->engine.add(*command);

@@ -101,7 +101,8 @@ int main(int argc, char** argv) {
     const int code = spinert::cli::run(argc, argv);
     // Results that never reached their reader are no success.
     if (std::fflush(stdout) == 0 || code != 0) return code;
-    return spinert::cli::print_error(spinert::error(ErrorId::E_OUTPUT, "cannot write results", "standard output"), false);
+    return spinert::cli::print_error(spinert::error(ErrorId::E_OUTPUT, "cannot write results", "standard output"),
+                                     false);
   } catch (const std::bad_alloc&) {
     const spinert::Status status = spinert::error(ErrorId::E_OOM_HOST, "the memory was not enough")
                                        .hint("Give the process more memory, or run fewer slices at a time.");

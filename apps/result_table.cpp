@@ -31,8 +31,7 @@ void print_rows(const std::vector<Row>& rows) {
 
 void print_table(const StudyResult& study) {
   for (const SliceResult& slice : study.slices) {
-    std::printf("%s: %s, %s", slice.source.c_str(), slice.status.c_str(), slice.alert.c_str());
-    std::printf(slice.status == "failed" ? "\n" : ", %s\n",
+    std::printf("%s: %s, %s, %s\n", slice.source.c_str(), slice.status.c_str(), slice.alert.c_str(),
                 counted(slice.vertebrae.size(), "vertebra", "vertebrae").c_str());
     for (const Reason& reason : slice.reasons) std::printf("  %s: %s\n", reason.code.c_str(), reason.text.c_str());
     if (slice.vertebrae.empty()) continue;
