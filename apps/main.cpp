@@ -1,23 +1,113 @@
-#include "converter/convert.h"
-#include "diagnosis/pipeline.h"
+// main.cpp - the program: parses the command line and turns every end of a run into an exit code and one error line.
 #include <cstdio>
-#include <chrono>
-using namespace spinert;
-int main(int argc,char**argv){
-  if(argc<2) return 2;
-  std::string cmd=argv[1];
-  if(cmd=="convert"){ ConvertOptions o; o.detector=argv[2];o.classifier=argv[3];o.config=argv[4];o.output=argv[5]; parse_storage(argv[6],o.storage); o.existing=AtomicFile::Existing::replace; if(argc>7)o.card=argv[7]; auto r=convert(o); printf("%s\n",r.status().to_string().c_str()); return 0;}
-  PipelineOptions po; po.model=argv[2]; po.engine.device=cmd; po.engine.threads=atoi(argv[3]);
-  auto t0=std::chrono::steady_clock::now();
-  auto p=Pipeline::open(po); if(!p.ok()){printf("%s\n",p.status().to_string().c_str());return 1;}
-  printf("open %.1f ms, memory arena %ld MB peak %ld MB weights %ld MB scratch %ld MB\n",std::chrono::duration<double,std::milli>(std::chrono::steady_clock::now()-t0).count(),p.value()->engine().memory().arena>>20,p.value()->engine().memory().live_peak>>20,p.value()->engine().memory().weights>>20,p.value()->engine().memory().scratch>>20);
-  for(int rep=0;rep<(cmd=="cpu"?3:1);rep++)
-  for(int i=4;i<argc;i++){ auto pic=read_picture(argv[i]); if(!pic.ok()){printf("%s\n",pic.status().to_string().c_str());continue;}
-   auto r=p.value()->diagnose(pic.value(),argv[i]);
-   printf("%s %s %s det %.1f cls %.1f ms n=%zu cand=%zu\n",argv[i],r.status.c_str(),r.alert.c_str(),r.milliseconds["detector"],r.milliseconds["classifier"],r.vertebrae.size(),r.candidates.size());
-   if(rep==0)for(auto&v:r.vertebrae){printf("  %d [%.3f %.3f %.3f %.3f] %.6f ",v.id,v.box[0],v.box[1],v.box[2],v.box[3],v.score);for(float q:v.probabilities)printf(" %.5f",q);for(auto&l:v.labels)printf(" %s",l.c_str());puts("");}
-   for(auto&q:r.reasons)printf("  reason %s: %s\n",q.code.c_str(),q.text.c_str());
-   if(argc>5&&rep==2){ }
+#include <cstring>
+#include <new>
+
+#include "apps/command.h"
+#include "diagnosis/report/json_text.h"
+#include "diagnosis/result.h"
+
+namespace spinert::cli {
+namespace {
+
+std::string version_text() {
+  const auto build = build_info();
+  std::string text = "spinert";
+  for (const char* key : {"version", "commit", "compiler"}) {
+    if (const auto it = build.find(key); it != build.end() && !it->second.empty()) text += ' ' + it->second;
   }
-  if(getenv("NODES")){ auto*pl=p.value()->engine().plan("detector"); double sum=0; for(size_t i=0;i<pl->nodes().size();i++){auto&n=pl->nodes()[i]; if(n.constant)continue; double best=1e9; auto t=std::chrono::steady_clock::now(); pl->run_node(i); best=std::chrono::duration<double,std::milli>(std::chrono::steady_clock::now()-t).count(); sum+=best; printf("%8.2f ms %6.1f GF/s %s %s\n",best,n.flops/best/1e6,n.name.c_str(),n.kernel.c_str());} printf("sum %.1f\n",sum);}
+  return text + "\n" + kResearchLabel;
+}
+
+// The contract that scripts rely on: every error id with its exit code, as JSON.
+void print_exit_codes() {
+  JsonText json;
+  json.begin_object().key("exit_codes").begin_array();
+  static constexpr ErrorId kIds[] = {
+#define ERROR(id, exit_code) ErrorId::id,
+#include "kernels/base/error_ids.def"
+#undef ERROR
+  };
+  for (const ErrorId id : kIds) {
+    json.begin_object(JsonText::Layout::inline_).key("id").text(error_name(id));
+    json.key("exit_code").integer(exit_code(id)).end();
+  }
+  json.begin_object(JsonText::Layout::inline_).key("id").text("SIGTERM").key("exit_code").integer(143).end();
+  json.end().end();
+  std::printf("%s\n", json.str().c_str());
+}
+
+// Before parsing has finished, so that a usage error takes the form that was asked for.
+bool wants_json_log(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--log=json") == 0) return true;
+    if (i + 1 < argc && std::strcmp(argv[i], "--log") == 0 && std::strcmp(argv[i + 1], "json") == 0) return true;
+  }
+  return false;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{
+      "Finds every vertebra on a sagittal spine CT slice and gives six probabilities for each.\n"
+      "Research use only. Not for diagnostic use."};
+  app.name("spinert");
+  app.footer(
+      "Example:\n  spinert diagnose slice.png -o out\n\n"
+      "Each subcommand has its own --help. Exit codes: spinert --exit-codes.");
+  app.set_version_flag("--version", version_text());
+  bool exit_codes = false;
+  app.add_flag("--exit-codes", exit_codes, "print the table of error ids and exit codes as JSON");
+  app.require_subcommand(0, 1);
+  Invocation invocation;
+  invocation.json_log = wants_json_log(argc, argv);
+  add_diagnose(app, invocation);
+  add_convert(app, invocation);
+  add_inspect(app, invocation);
+  add_verify(app, invocation);
+  add_bench(app, invocation);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    app.exit(help);
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    app.exit(version);
+    return 0;
+  } catch (const CLI::ParseError& failure) {
+    std::string what = failure.what();
+    while (!what.empty() && (what.back() == '.' || what.back() == '\n')) what.pop_back();
+    return print_error(error(ErrorId::E_USAGE, what, "command line").hint("See spinert --help."), invocation.json_log);
+  }
+  if (exit_codes) {
+    print_exit_codes();
+    return 0;
+  }
+  if (!invocation.run) {
+    const Status status = error(ErrorId::E_USAGE, "no subcommand", "command line")
+                              .expected("diagnose, convert, inspect, verify or bench", "nothing")
+                              .hint("See spinert --help.");
+    return print_error(status, invocation.json_log);
+  }
+  install_signal_handlers();
+  return invocation.run();
+}
+
+}  // namespace
+}  // namespace spinert::cli
+
+int main(int argc, char** argv) {
+  using spinert::ErrorId;
+  try {
+    const int code = spinert::cli::run(argc, argv);
+    // Results that never reached their reader are no success.
+    if (std::fflush(stdout) == 0 || code != 0) return code;
+    return spinert::cli::print_error(spinert::error(ErrorId::E_OUTPUT, "cannot write results", "standard output"),
+                                     false);
+  } catch (const std::bad_alloc&) {
+    const spinert::Status status = spinert::error(ErrorId::E_OOM_HOST, "the memory was not enough")
+                                       .hint("Give the process more memory, or run fewer slices at a time.");
+    return spinert::cli::print_error(status, false);
+  } catch (const std::exception& failure) {
+    return spinert::cli::print_error(spinert::error(ErrorId::E_INTERNAL, failure.what()), false);
+  }
 }
