@@ -52,7 +52,8 @@ void roi_sum(const RoiTerms& terms, int64_t channels, float* y) {
   using V = typename S::V;
   int64_t c = 0;
   for (; c + kRoiBlock * S::kLanes <= channels; c += kRoiBlock * S::kLanes) {
-    V sum[kRoiBlock] = {S::zero(), S::zero(), S::zero(), S::zero()};
+    V sum[kRoiBlock];
+    for (V& v : sum) v = S::zero();
     for (int64_t t = 0; t < terms.count; ++t) {
       const V weight = S::set1(terms.weight[t]);
       const float* pixel = terms.pixel[t] + c;
