@@ -8,7 +8,7 @@
 //          spinert bench --op max_pool2d --case "max_pool2d h=512 c=64"
 // Rejects  nothing
 // Numerics exact; a window with a NaN gives NaN
-// Tried    2 vectors per pass: 3 % slower; 8: 7 % faster at C = 64, but then no block fits C = 32
+// Tried    2 vectors per pass: 3 % slower; 8: 7 % faster at C = 64, but narrower maps would take the masked path
 #include "kernels/max_pool2d/max_pool2d.inl"
 
 namespace spinert {
