@@ -34,8 +34,8 @@ TEST(PortableExp, MeetsTheErrorOfItsHeader) {
     last = got;
   }
   RecordProperty("worst_ulp", std::to_string(worst_ulp));
-  EXPECT_LE(worst_ulp, 1.4);
-  EXPECT_LE(worst, 1.4 * 0x1p-23);
+  EXPECT_LE(worst_ulp, 1.22);
+  EXPECT_LE(worst, 1.03e-7);
   EXPECT_GT(worst_ulp, 0.5) << "the sweep is too coarse to mean anything";
 }
 
