@@ -133,7 +133,7 @@ TEST(Infer, RefusesWhatDoesNot) {
   for (const Row& row : rows) {
     const Status status = infer(row);
     std::string shapes;
-    for (const In& i : row.in) shapes += " " + to_string(i.shape);
+    for (const In& i : row.in) shapes.append(" ").append(to_string(i.shape));
     EXPECT_EQ(status.id(), ErrorId::E_MODEL_ARCH) << row.line << shapes << ": " << status.to_string();
     const std::string text = row.line, op = text.substr(0, text.find(' '));
     EXPECT_TRUE(status.message().starts_with(op)) << status.to_string();
