@@ -33,7 +33,11 @@ class TempDir {
   std::filesystem::path path_;
 };
 
+// Always a new file: some file systems flush when one is truncated and written again, which costs a test of thousands
+// of small files minutes.
 inline void write_file(const std::string& path, const std::string& bytes) {
+  std::error_code absent;
+  std::filesystem::remove(path, absent);
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   out.flush();
