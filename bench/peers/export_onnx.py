@@ -39,7 +39,7 @@ def write(model: nn.Module, example: torch.Tensor, target: Path, inputs: list[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's remarks; what counts is the parity check of each peer
         torch.onnx.export(
-            model,
+            model.eval(),
             (example,),
             str(partial),
             input_names=inputs,

@@ -14,11 +14,13 @@ int clip(int64_t value, int limit) {
   return static_cast<int>(std::clamp<int64_t>(value, 0, limit));
 }
 
+// Rounded to nearest; exact at both ends, so that alpha 255 really paints over.
 uint8_t mix(uint8_t under, uint8_t over, int alpha) {
   return static_cast<uint8_t>((under * (255 - alpha) + over * alpha + 127) / 255);
 }
 
 void fill_clipped(RgbImage& image, int64_t x0, int64_t y0, int64_t x1, int64_t y1, Rgb colour, uint8_t alpha) {
+  // After clipping an empty or inverted rectangle has no pixels, so no case needs a test of its own.
   const int left = clip(x0, image.width), right = clip(x1, image.width);
   const int top = clip(y0, image.height), bottom = clip(y1, image.height);
   for (int y = top; y < bottom; ++y) {
@@ -73,6 +75,7 @@ void draw_rect(RgbImage& image, const PixelRect& rect, Rgb colour, int thickness
 void draw_text(RgbImage& image, int x, int y, std::string_view text, Rgb colour, int scale) {
   if (scale < 1) return;
   const int64_t s = scale;
+  // Pen position: the upper left corner of the next cell.
   int64_t left = x, top = y;
   for (const char c : text) {
     if (c == '\n') {
@@ -83,6 +86,7 @@ void draw_text(RgbImage& image, int x, int y, std::string_view text, Rgb colour,
     const Glyph& glyph = font_glyph(c);
     for (int row = 0; row < kGlyphHeight; ++row) {
       for (int column = 0; column < kGlyphWidth; ++column) {
+        // Bit 4 is the leftmost column.
         if ((glyph[static_cast<size_t>(row)] >> (kGlyphWidth - 1 - column) & 1) == 0) continue;
         fill_clipped(image, left + column * s, top + row * s, left + (column + 1) * s, top + (row + 1) * s, colour,
                      255);

@@ -33,16 +33,19 @@ int64_t read_fully(int fd, uint8_t* to, size_t size) {
   size_t done = 0;
   while (done < size) {
     const ssize_t got = read(fd, to + done, std::min<size_t>(size - done, 1u << 30));
+    // A signal that came in between is not a failure of the medium.
     if (got < 0) {
       if (errno == EINTR) continue;
       return -1;
     }
+    // End of file; the caller knows how many bytes it wanted.
     if (got == 0) break;
     done += static_cast<size_t>(got);
   }
   return static_cast<int64_t>(done);
 }
 
+// Nanoseconds count: a writer that replaces bytes within one second keeps the size.
 bool same_state(const struct stat& a, const struct stat& b) {
   return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
@@ -73,6 +76,7 @@ Result<std::vector<uint8_t>> read_input_file(const std::string& path, uint64_t m
         .expected("at most " + std::to_string(max_bytes) + " bytes", std::to_string(size));
   }
 
+  // The size is bounded above, but even that much may be more than the process may have.
   std::vector<uint8_t> bytes;
   try {
     bytes.resize(static_cast<size_t>(size));

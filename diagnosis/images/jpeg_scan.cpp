@@ -74,6 +74,7 @@ class BitReader {
   int missing_ = 0;  // invented zero bits at the end of window_
 };
 
+// One pass over the scan. It holds lookups for the tables that the scan names and one DC predictor per component.
 class ScanWalk {
  public:
   ScanWalk(const JpegScan& scan, std::span<const uint8_t> data) : scan_(scan), data_(data) {
@@ -85,6 +86,7 @@ class ScanWalk {
   }
 
   Status run() {
+    // Interval by interval, because restart markers reset the predictors and the bit position.
     uint64_t mcu = 0;
     for (uint32_t interval = 0; mcu < scan_.mcus; ++interval) {
       SPINERT_ASSIGN(BitReader bits, next_interval(interval));
@@ -96,6 +98,7 @@ class ScanWalk {
         if (fault == nullptr && bits.overrun()) fault = "JP-01: scan ends before its last block";
         if (fault != nullptr) return place(fault, mcu);
       }
+      // Up to seven padding bits may remain, of any value: encoders differ in them.
       if (bits.left_bytes() != 0) return place("JP-01: scan has more data than blocks", mcu);
     }
     if (position_ != data_.size()) return place("JP-01: restart marker after the last block", mcu);
@@ -137,6 +140,7 @@ class ScanWalk {
   const char* walk_block(BitReader& bits, size_t c) {
     const int size = next_symbol(bits, dc_[c]);
     if (size < 0 || size > kMaxDcBits) return "JP-01: no such DC code";
+    // Sign extension of T.81: a leading zero bit marks a negative number.
     int difference = bits.take(size);
     if (size != 0 && difference < 1 << (size - 1)) difference -= (1 << size) - 1;
     dc_value_[c] += difference;
@@ -147,8 +151,10 @@ class ScanWalk {
       if (symbol == kEndOfBlock) break;
       const int run = symbol >> 4, ac_bits = symbol & 15;
       if (ac_bits > kMaxAcBits || (ac_bits == 0 && symbol != kZeroRun16)) return "JP-01: no such AC code";
+      // The run skips zero coefficients; the loop then steps over the coefficient itself. 0xf0 is sixteen zeros.
       k += run;
       if (k >= kBlockSize) return "JP-01: block has more than 64 coefficients";
+      // The value does not matter, its bits must be there.
       bits.take(ac_bits);
     }
     return nullptr;
@@ -156,6 +162,7 @@ class ScanWalk {
 
   static int next_symbol(BitReader& bits, const CodeLookup& lookup) {
     const int entry = lookup[bits.peek16()];
+    // Every code has a length of at least one, so 0 can only mean that no code begins like this.
     if (entry == 0) return -1;
     bits.skip(entry & 0xff);
     return entry >> 8;

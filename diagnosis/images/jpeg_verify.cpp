@@ -37,6 +37,7 @@ enum Marker : int {
 
 constexpr size_t kFrameHead = 6, kFrameComponent = 3;
 constexpr uint32_t kMaxSampling = 4, kMaxBlocksPerMcu = 10;
+constexpr uint8_t kMaxDcSymbol = 15;
 constexpr uint32_t kTables = 4, kBaselineHuffmanTables = 2;
 
 using Bytes = std::span<const uint8_t>;
@@ -55,6 +56,7 @@ uint32_t big_endian16(Bytes bytes, size_t at) {
   return static_cast<uint32_t>(bytes[at] << 8 | bytes[at + 1]);
 }
 
+// What the walk finds. Spans point into the file; nothing is copied.
 struct Segment {
   size_t offset;  // of the marker's 0xff
   int marker;
@@ -75,6 +77,7 @@ Result<size_t> scan_end(Bytes bytes, size_t at) {
       ++i;
       continue;
     }
+    // Any number of 0xff may stand before a marker as filling; they belong to the marker, not to the scan.
     const size_t fill = i;
     while (i < bytes.size() && bytes[i] == 0xff) ++i;
     if (i == bytes.size()) break;
@@ -94,11 +97,13 @@ Result<std::vector<Segment>> walk_markers(Bytes bytes) {
     while (at < bytes.size() && bytes[at] == 0xff) ++at;
     if (at == bytes.size()) return jpeg_error("JP-01: file ends without EOI").hint("Copy or export the file again.");
     const int marker = bytes[at++];
+    // A byte that is not 0xff where a marker is due means that the segment before it had a wrong length.
     if (at - offset < 2) return jpeg_error("JP-01: no marker where one is due", "byte " + std::to_string(offset));
     if (marker == kEoi) break;
     if (marker <= kTem || (marker >= kRst0 && marker <= kSoi)) {
       return jpeg_error("JP-01: marker out of place", "byte " + std::to_string(offset));
     }
+    // Without this limit a file of empty comments would make the list larger than the file.
     if (segments.size() == kMaxJpegSegments) {
       return jpeg_error("JP-01: too many segments").expected("at most " + std::to_string(kMaxJpegSegments), "more");
     }
@@ -126,6 +131,7 @@ Result<std::vector<Segment>> walk_markers(Bytes bytes) {
 }
 
 // Null, or the name of the coding process that is not baseline.
+// A 12-bit frame may carry either sequential marker, so its first byte is asked before the marker.
 const char* foreign_process(const Segment& segment) {
   switch (segment.marker) {
     case kSof0: return segment.body.size() > 0 && segment.body[0] == 12 ? "12-bit" : nullptr;
@@ -174,6 +180,7 @@ Result<JpegInfo> JpegVerifier::run(const std::vector<Segment>& segments) {
     if (const char* process = foreign_process(segment)) return not_baseline(process);
   }
   for (const Segment& segment : segments) SPINERT_TRY(take(segment));
+  // A component without a scan would leave memory that the decoder never wrote.
   if (components_.empty()) return jpeg_error("JP-01: no frame header");
   if (!std::all_of(components_.begin(), components_.end(), [](const Component& c) { return c.scanned; })) {
     return jpeg_error("JP-01: a component has no scan");
@@ -204,6 +211,7 @@ Status JpegVerifier::take_frame(const Segment& segment) {
   if (body.size() < kFrameHead || body.size() != kFrameHead + kFrameComponent * body[5]) {
     return jpeg_error("JP-01: frame header has a wrong length", segment.where());
   }
+  // 12 bits have been named by foreign_process; what is left exists in no standard for this marker.
   if (body[0] != 8) return jpeg_error("JP-01: no such sample precision").expected("8", std::to_string(body[0]));
   info_.height = big_endian16(body, 1);
   info_.width = big_endian16(body, 3);
@@ -222,6 +230,7 @@ Status JpegVerifier::take_frame(const Segment& segment) {
   for (size_t at = kFrameHead; at < body.size(); at += kFrameComponent) {
     const Component component{body[at], static_cast<uint32_t>(body[at + 1] >> 4),
                               static_cast<uint32_t>(body[at + 1] & 15), body[at + 2]};
+    // Scans name components by id, so two with one id could not be told apart.
     const bool known_id = std::any_of(components_.begin(), components_.end(),
                                       [&](const Component& other) { return other.id == component.id; });
     if (known_id || component.h < 1 || component.h > kMaxSampling || component.v < 1 || component.v > kMaxSampling ||
@@ -237,10 +246,12 @@ Status JpegVerifier::take_quantisation(const Segment& segment) {
   Bytes body = segment.body;
   while (!body.empty()) {
     const uint32_t precision = body[0] >> 4, id = body[0] & 15;
+    // libjpeg writes such tables only with the extended process; a baseline decoder need not know them.
     if (precision == 1) return not_baseline("16-bit quantisation");
     if (precision > 1 || id >= kTables || body.size() < 65) {
       return jpeg_error("JP-01: quantisation table is invalid", segment.where());
     }
+    // A step of zero would erase a frequency: no encoder writes it.
     const Bytes steps = body.subspan(1, 64);
     if (std::find(steps.begin(), steps.end(), 0) != steps.end()) {
       return jpeg_error("JP-01: quantisation step is zero", segment.where());
@@ -275,6 +286,10 @@ Status JpegVerifier::take_huffman(const Segment& segment) {
       return jpeg_error("JP-01: Huffman table has too many symbols", segment.where());
     }
     std::copy_n(body.begin() + 17, total, table.symbols.begin());
+    // A DC symbol is a number of bits. Codes that no block uses are judged too: libjpeg refuses such a table.
+    const bool dc_sizes = std::all_of(table.symbols.begin(), table.symbols.begin() + total,
+                                      [](uint8_t symbol) { return symbol <= kMaxDcSymbol; });
+    if (kind == 0 && !dc_sizes) return jpeg_error("JP-01: Huffman table has an impossible DC symbol", segment.where());
     huffman_[kind][id] = table;
     body = body.subspan(17 + total);
   }
@@ -292,12 +307,14 @@ Status JpegVerifier::take_scan(const Segment& segment) {
   if (body[1 + 2 * count] != 0 || body[2 + 2 * count] != 63 || body[3 + 2 * count] != 0) {
     return jpeg_error("JP-01: scan is not a baseline scan", segment.where());
   }
+  // The largest factors define the MCU; every other component is a fraction of it.
   uint32_t h_max = 1, v_max = 1, blocks = 0;
   for (const Component& c : components_) {
     h_max = std::max(h_max, c.h);
     v_max = std::max(v_max, c.v);
   }
   for (const Component& c : components_) {
+    // Legal, but the decoder has no resampler for it; better said here than there.
     if (h_max % c.h != 0 || v_max % c.v != 0) return not_baseline("fractionally sampled");
   }
   JpegScan scan;
@@ -315,6 +332,7 @@ Status JpegVerifier::take_scan(const Segment& segment) {
         !huffman_[1][ac].defined || !quantisation_[found->quantisation]) {
       return jpeg_error("JP-01: scan uses a table that is not defined", segment.where());
     }
+    // Baseline sends every block of a component in one scan; a second one would overwrite the first.
     found->scanned = true;
     last = &*found;
     blocks += found->h * found->v;

@@ -67,6 +67,7 @@ Status take_grey(const StbPixels& pixels, Picture& picture) {
   const auto* sample = static_cast<const Sample*>(pixels.samples.get());
   const auto channels = static_cast<size_t>(pixels.channels);
   const bool colour = channels >= 3, alpha = channels == 2 || channels == 4;
+  // Alpha of any value below full would let something else shine through: there is no background to show.
   constexpr Sample kOpaque = static_cast<Sample>(~Sample{0});
   picture.value.resize(static_cast<size_t>(pixels.width) * static_cast<size_t>(pixels.height));
   for (size_t i = 0; i < picture.value.size(); ++i, sample += channels) {
@@ -85,6 +86,7 @@ Status take_grey(const StbPixels& pixels, Picture& picture) {
 
 Result<Picture> decode_verified(std::span<const uint8_t> bytes, uint32_t width, uint32_t height, int bits,
                                 ErrorId refused) {
+  // After the verifier and before the decoder: a damaged file is called damaged even if it is tiny.
   SPINERT_TRY(check_smallest_side(width, height));
   // PN-06: the path is chosen by the stored depth, so no decoder ever narrows 16 bits to 8.
   SPINERT_ASSIGN(const StbPixels pixels, bits == 16 ? stb_decode16(bytes, refused) : stb_decode8(bytes, refused));
@@ -101,6 +103,7 @@ Result<Picture> decode_verified(std::span<const uint8_t> bytes, uint32_t width, 
 }
 
 Result<Picture> decode(std::span<const uint8_t> bytes, std::string_view name) {
+  // The name plays no part in what is read; it is compared at the end, for the warning only.
   const Content content = sniff(bytes);
   Picture picture;
   switch (content.kind) {
@@ -128,6 +131,7 @@ Result<Picture> decode(std::span<const uint8_t> bytes, std::string_view name) {
     }
   }
   warn_of_extension(name, content.kind, picture);
+  // Of the bytes that were decoded, not of a second reading of the file.
   picture.sha256 = sha256_hex(bytes);
   return picture;
 }

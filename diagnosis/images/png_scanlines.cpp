@@ -9,6 +9,7 @@
 namespace spinert {
 namespace {
 
+// First pixel and distance between pixels of each interlace pass, in the order of the file.
 struct Adam7Pass {
   uint32_t x, y, step_x, step_y;
 };
@@ -31,6 +32,7 @@ uint32_t count_from(uint32_t size, uint32_t first, uint32_t step) {
   return size <= first ? 0 : (size - first + step - 1) / step;
 }
 
+// The predictor of filter 4: whichever neighbour is nearest to left + up - corner, ties in that order.
 uint8_t paeth(int left, int up, int corner) {
   const int estimate = left + up - corner;
   const int d_left = std::abs(estimate - left), d_up = std::abs(estimate - up), d_corner = std::abs(estimate - corner);
@@ -60,6 +62,7 @@ Status PngScanlines::consume(std::span<const uint8_t> bytes) {
       return error(ErrorId::E_PNG, "PN-03: picture data is longer than the header demands")
           .expected(std::to_string(expected_bytes_) + " bytes", "at least " + std::to_string(seen_bytes_));
     }
+    // Bytes arrive in pieces of any length, so the state is: which pass, which row, how far in it.
     const Pass& pass = passes_[pass_];
     if (at_filter_byte_) {
       filter_ = bytes[0];
@@ -70,6 +73,7 @@ Status PngScanlines::consume(std::span<const uint8_t> bytes) {
       bytes = bytes.subspan(1);
       at_filter_byte_ = false;
       row_position_ = 0;
+      // Rows of a new pass have another length, and its first row has no row above it.
       if (info_.colour_type == kPngPalette) {
         line_.resize(pass.row_bytes);
         if (row_ == 0) previous_.assign(pass.row_bytes, 0);
@@ -96,6 +100,7 @@ Status PngScanlines::end_row() {
   if (info_.colour_type == kPngPalette) {
     undo_filter();
     const auto depth = static_cast<uint32_t>(info_.bit_depth);
+    // Only pixels count: the bits that fill up the last byte of a row may be anything.
     const uint32_t mask = (1u << depth) - 1;
     for (uint32_t x = 0; x < pass.width; ++x) {
       const uint32_t bit = x * depth;

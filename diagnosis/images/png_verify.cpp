@@ -114,7 +114,9 @@ class PngVerifier {
   std::span<const uint8_t> bytes_;
   PngInfo info_;
   uint32_t palette_entries_ = 0;
+  // State of the walk. data_closed_: a chunk of another type came after IDAT, so no IDAT may follow.
   bool have_header_ = false, have_transparency_ = false, animated_ = false, data_closed_ = false, have_end_ = false;
+  // Begins with the first IDAT chunk, when header and palette are known.
   std::optional<IdatStream> data_;
 };
 
@@ -122,18 +124,21 @@ Result<PngInfo> PngVerifier::run() {
   if (bytes_.size() < kSignature.size() || !std::equal(kSignature.begin(), kSignature.end(), bytes_.begin())) {
     return png_error("PN-01: signature is damaged or cut").hint("Copy the file again, in binary mode.");
   }
+  // Stops at IEND, or at the first breach. Every step moves on by at least kChunkFrame bytes, so the walk ends.
   uint64_t offset = kSignature.size();
   while (!have_end_) {
     SPINERT_ASSIGN(const Chunk chunk, chunk_at(offset));
     SPINERT_TRY(take(chunk));
     offset += kChunkFrame + chunk.data.size();  // inside the file: chunk_at has checked it
   }
+  // A second file behind IEND is how one file is made to look like two different ones.
   if (offset != bytes_.size()) {
     return png_error("PN-05: data after IEND")
         .expected(std::to_string(offset) + " bytes", std::to_string(bytes_.size()));
   }
   if (!data_) return png_error("PN-03: no IDAT chunk");
   SPINERT_TRY(data_->finish());
+  // Said last: a damaged APNG is damaged first of all.
   if (animated_) {
     return error(ErrorId::E_IMAGE_FORMAT, "PN-05: animated PNG (APNG) holds more than one picture")
         .hint("Export the slice as a plain PNG.");
@@ -155,6 +160,7 @@ Result<Chunk> PngVerifier::chunk_at(uint64_t offset) const {
         .expected("at most " + std::to_string(size - offset - kChunkFrame) + " bytes", std::to_string(length));
   }
   const auto type = bytes_.subspan(offset + 4, 4);
+  // Anything but letters means that the length before it was wrong, or that this is no chunk at all.
   for (const uint8_t letter : type) {
     const uint8_t lower = letter | 0x20;
     if (lower < 'a' || lower > 'z') {
@@ -163,6 +169,7 @@ Result<Chunk> PngVerifier::chunk_at(uint64_t offset) const {
   }
   const Chunk chunk{offset, std::string_view(reinterpret_cast<const char*>(type.data()), 4),
                     bytes_.subspan(offset + 8, length)};
+  // The CRC covers type and data. zlib takes size_t here, so a chunk of any length goes in one call.
   const auto crc = static_cast<uint32_t>(crc32_z(0, type.data(), 4 + static_cast<size_t>(length)));
   const uint32_t stored = big_endian32(bytes_, offset + 8 + length);
   if (crc != stored) return png_error("PN-02: chunk CRC is wrong", chunk.where()).expected(hex(crc), hex(stored));
@@ -172,6 +179,7 @@ Result<Chunk> PngVerifier::chunk_at(uint64_t offset) const {
 Status PngVerifier::take(const Chunk& chunk) {
   const std::string_view type = chunk.type;
   if (!have_header_ && type != "IHDR") return png_error("PN-01: first chunk is not IHDR", chunk.where());
+  // The order of chunks is judged before their content: every taker below relies on it.
   if (data_ && type != "IDAT") data_closed_ = true;
   if (type == "IHDR") return take_header(chunk);
   if (type == "PLTE") return take_palette(chunk);
@@ -202,6 +210,7 @@ Status PngVerifier::take_header(const Chunk& chunk) {
   info_.bit_depth = chunk.data[8];
   info_.colour_type = chunk.data[9];
   const int compression = chunk.data[10], filter = chunk.data[11], interlace = chunk.data[12];
+  // Sizes are judged before anything is allocated or inflated: a bomb is refused here, at its 29th byte.
   const uint64_t pixels = static_cast<uint64_t>(info_.width) * info_.height;  // 32 x 32 bits always fit
   if (info_.width < 1 || info_.height < 1 || info_.width > kMaxPictureSide || info_.height > kMaxPictureSide ||
       pixels > kMaxPicturePixels) {
@@ -210,6 +219,7 @@ Status PngVerifier::take_header(const Chunk& chunk) {
                       std::to_string(kMaxPicturePixels / 1'000'000) + " Mpx",
                   std::to_string(info_.width) + " x " + std::to_string(info_.height));
   }
+  // Depths that the standard allows for each colour type; scan-line sizes below rely on it.
   const int depth = info_.bit_depth;
   const bool small = depth == 1 || depth == 2 || depth == 4, full = depth == 8, wide = depth == 16;
   bool valid = false;
@@ -238,6 +248,7 @@ Status PngVerifier::take_palette(const Chunk& chunk) {
   }
   // In RGB pictures PLTE is only a suggestion for displays, so 256 entries are allowed there.
   const size_t most = info_.colour_type == kPngPalette ? size_t{1} << info_.bit_depth : 256;
+  // More entries than the depth can name are legal in no picture; fewer are, and PN-04 then guards the indices.
   const size_t entries = chunk.data.size() / 3;
   if (chunk.data.size() % 3 != 0 || entries == 0 || entries > most) {
     return png_error("PN-04: PLTE has a wrong length", chunk.where())
@@ -273,6 +284,8 @@ Status PngVerifier::take_data(const Chunk& chunk) {
     if (info_.colour_type == kPngPalette && palette_entries_ == 0) {
       return png_error("PN-04: palette picture without PLTE", chunk.where());
     }
+    // The standard allows it, but stb_image 2.27 hands memcpy a null pointer then, and no encoder is known to do it.
+    if (chunk.data.empty()) return png_error("PN-03: first IDAT chunk is empty", chunk.where());
     data_.emplace(info_, palette_entries_);
   }
   return data_->feed(chunk.data);

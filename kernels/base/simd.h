@@ -108,6 +108,8 @@ struct SimdAvx512 {
   using M = __mmask16;
   static constexpr int64_t kLanes = 16;
   static constexpr bool kFused = true;
+  // Masked forms with every lane on: gcc 12 warns of an uninitialised operand inside the plain ones.
+  static constexpr M kAll = 0xffff;
 
   static __mmask16 mask_n(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
   static V zero() { return _mm512_setzero_ps(); }
@@ -123,17 +125,17 @@ struct SimdAvx512 {
   static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
   static V div(V a, V b) { return _mm512_div_ps(a, b); }
   static V madd(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
-  static V max(V a, V b) { return _mm512_max_ps(a, b); }
-  static V min(V a, V b) { return _mm512_min_ps(a, b); }
+  static V max(V a, V b) { return _mm512_maskz_max_ps(kAll, a, b); }
+  static V min(V a, V b) { return _mm512_maskz_min_ps(kAll, a, b); }
   static V max_nan(V a, V b) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), max(a, b), a); }
   static M greater(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
   static bool any(M m) { return m != 0; }
   static V blend(M m, V a, V b) { return _mm512_mask_blend_ps(m, a, b); }
   static V gather(const float* base, const int32_t* index) {
-    return _mm512_i32gather_ps(_mm512_loadu_si512(index), base, 4);
+    return _mm512_mask_i32gather_ps(zero(), kAll, _mm512_loadu_si512(index), base, 4);
   }
   static float hsum(V v) {
-    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));

@@ -108,10 +108,10 @@ Status box_decode_infer(const BoxDecodeParams& p, std::span<const TensorType> in
   SPINERT_TRY(check_input(kOp, "index", in[kIndex], DType::i32, 2));
   SPINERT_TRY(check_input(kOp, "score", in[kScore], DType::f32, 2));
   SPINERT_TRY(check_input(kOp, "count", in[kCount], DType::i32, 1));
-  const bool weights_ok = p.weights.size() == 4 && std::all_of(p.weights.begin(), p.weights.end(), [](double w) {
-                            return w >= 1e-6 && w <= 1e6;
-                          });
-  if (!weights_ok || p.width < 1 || p.height < 1 || p.width > kMaxSide || p.height > kMaxSide || !(p.min_size >= 0 && p.min_size <= kMaxSide)) {
+  const bool weights_ok = p.weights.size() == 4 && std::all_of(p.weights.begin(), p.weights.end(),
+                                                               [](double w) { return w >= 1e-6 && w <= 1e6; });
+  if (!weights_ok || p.width < 1 || p.height < 1 || p.width > kMaxSide || p.height > kMaxSide ||
+      !(p.min_size >= 0 && p.min_size <= kMaxSide)) {
     return refuse_arch(kOp, "a parameter is out of range");
   }
   const int64_t groups = in[kCount].shape[0];

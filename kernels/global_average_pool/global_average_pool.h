@@ -15,7 +15,8 @@ namespace spinert {
 struct GlobalAveragePoolParams {};
 
 void visit(GlobalAveragePoolParams& params, ParamVisitor& visitor);
-Status global_average_pool_infer(const GlobalAveragePoolParams& params, std::span<const TensorType> in, std::span<TensorType> out);
+Status global_average_pool_infer(const GlobalAveragePoolParams& params, std::span<const TensorType> in,
+                                 std::span<TensorType> out);
 Cost global_average_pool_cost(const OpCall& call);
 Tolerance global_average_pool_tolerance(const OpCall& call);
 

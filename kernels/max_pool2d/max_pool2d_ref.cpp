@@ -56,9 +56,9 @@ Status max_pool2d_infer(const MaxPool2dParams& p, std::span<const TensorType> in
   if (p.kernel < 1 || p.kernel > kMaxKernel || p.stride < 1 || p.stride > kMaxKernel || p.padding < 0 ||
       2 * p.padding > p.kernel) {
     return refuse_arch("max_pool2d", "a parameter is out of range")
-        .expected("kernel and stride 1 to 64, padding 0 to kernel / 2",
-                  "kernel " + std::to_string(p.kernel) + ", stride " + std::to_string(p.stride) + ", padding " +
-                      std::to_string(p.padding));
+        .expected("kernel and stride 1 to 64, padding 0 to kernel / 2", "kernel " + std::to_string(p.kernel) +
+                                                                            ", stride " + std::to_string(p.stride) +
+                                                                            ", padding " + std::to_string(p.padding));
   }
   const Shape& x = in[0].shape;
   // Without a pixel along an axis a window could hold padding alone.

@@ -1,4 +1,4 @@
-// max_pool2d_scalar.cpp - backend cpu, without vector instructions.
+// max_pool2d_scalar.cpp - backend cpu, level scalar: max_pool2d.inl over SimdScalar.
 #include "kernels/max_pool2d/max_pool2d.inl"
 
 namespace spinert {

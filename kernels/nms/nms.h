@@ -1,9 +1,9 @@
 // nms.h - greedy non-maximum suppression within each group, then one list over all groups.
 //
 // Within a group boxes are taken in the order given, which is score descending, index ascending as topk and box_decode
-// leave it; a box is dropped if its IoU with a box kept before is above the threshold (box_iou, compared in float; equal
-// survives). The kept boxes of all groups are merged by score descending, group ascending, index ascending, and the
-// first max_output of them are the result.
+// leave it; a box is dropped if its IoU with a box kept before is above the threshold (box_iou, compared in float;
+// equal survives). The kept boxes of all groups are merged by score descending, group ascending, index ascending, and
+// the first max_output of them are the result.
 //
 // Inputs   0 boxes   f32 [G,k,4]
 //          1 scores  f32 [G,k]

@@ -1,5 +1,5 @@
-// place_ref.cpp - the definition of place: a copy of rows. The cpu row is the same code; a megapixel takes a fraction of
-// a millisecond.
+// place_ref.cpp - the definition of place: a copy of rows. The cpu row is the same code; a megapixel takes a fraction
+// of a millisecond.
 #include <algorithm>
 #include <cstring>
 

@@ -1,8 +1,8 @@
 // roi_align.h - features of each region of interest on a fixed grid, from the pyramid level that fits its size.
 //
 // Level l of L (l = 0 is the finest) has scale H_l / canvas. A region of area s*s reads level
-// clamp(floor(canonical_level + log2(s / canonical_scale) + 1e-6), min_level, min_level + L - 1) - min_level, decided by
-// comparing sqrt(area) with canonical_scale * 2^(i - 1e-6); see roi_align_level. With L = 1 there is no choice.
+// clamp(floor(canonical_level + log2(s / canonical_scale) + 1e-6), min_level, min_level + L - 1) - min_level, decided
+// by comparing sqrt(area) with canonical_scale * 2^(i - 1e-6); see roi_align_level. With L = 1 there is no choice.
 // Region in feature pixels: corners * scale, sides at least 1. It is cut into output_size x output_size bins with
 // sampling_ratio x sampling_ratio samples each, at the centres of equal parts; a bin is the mean of its samples. A
 // sample is bilinear; outside [-1, extent] it is 0, coordinates below 0 become 0, the last row and column repeat

@@ -1,5 +1,5 @@
-// roi_align_ref.cpp - the definition of roi_align: float32 positions, double sums; and the plan of a region, which every
-// CPU kernel shares, so that level choice and positions are equal bit for bit.
+// roi_align_ref.cpp - the definition of roi_align: float32 positions, double sums; and the plan of a region, which
+// every CPU kernel shares, so that level choice and positions are equal bit for bit.
 #include <algorithm>
 #include <cmath>
 
@@ -34,8 +34,7 @@ void make_taps(const RoiAlignParams& p, float start, float end, float scale, int
   const auto samples = static_cast<float>(p.sampling_ratio);
   for (int64_t b = 0; b < p.output_size; ++b) {
     for (int64_t i = 0; i < p.sampling_ratio; ++i) {
-      const float position =
-          first + static_cast<float>(b) * bin + (static_cast<float>(i) + 0.5f) * bin / samples;
+      const float position = first + static_cast<float>(b) * bin + (static_cast<float>(i) + 0.5f) * bin / samples;
       *taps++ = make_tap(position, extent);
     }
   }
@@ -139,7 +138,8 @@ Cost roi_align_cost(const OpCall& call) {
   return {.flops = 2 * taps, .bytes = call_bytes(call)};
 }
 
-// Per output 4 S^2 products whose weights sum to at most S^2, divided by S^2; weights are products of two rounded floats.
+// Per output 4 S^2 products whose weights sum to at most S^2, divided by S^2; weights are products of two rounded
+// floats.
 Tolerance roi_align_tolerance(const OpCall& call) {
   const double samples = double(call.as<RoiAlignParams>().sampling_ratio * call.as<RoiAlignParams>().sampling_ratio);
   double largest = 0;

@@ -26,8 +26,7 @@ void run(const OpCall& call, const RunContext&) {
       if (!is_finite(score(i))) ++invalid;
       if (score(i) == score(i)) order.push_back(i);
     }
-    std::sort(order.begin(), order.end(),
-              [&](int64_t a, int64_t b) { return box_before(score(a), a, score(b), b); });
+    std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return box_before(score(a), a, score(b), b); });
     if (order.size() > static_cast<size_t>(p.k)) order.resize(static_cast<size_t>(p.k));
     int32_t* index = call.out[kIndex].i32() + g * p.k;
     float* value = call.out[kScore].f32() + g * p.k;
@@ -89,8 +88,8 @@ Status topk_infer(const TopkParams& p, std::span<const TensorType> in, std::span
   for (const TensorType& type : in) {
     SPINERT_TRY(check_input("topk", "scores", type, DType::f32, p.by_class ? 2 : 4));
     if (p.by_class ? type.shape[1] < 1 : type.shape[0] != 1) {
-      return refuse_arch("topk", "shape of scores").expected(p.by_class ? "[R,C], C >= 1" : "[1,H,W,A]",
-                                                             to_string(type.shape));
+      return refuse_arch("topk", "shape of scores")
+          .expected(p.by_class ? "[R,C], C >= 1" : "[1,H,W,A]", to_string(type.shape));
     }
   }
   if (p.by_class) groups = in[0].shape[1] - 1;

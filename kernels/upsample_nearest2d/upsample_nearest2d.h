@@ -17,7 +17,8 @@ namespace spinert {
 struct UpsampleNearest2dParams {};
 
 void visit(UpsampleNearest2dParams& params, ParamVisitor& visitor);
-Status upsample_nearest2d_infer(const UpsampleNearest2dParams& params, std::span<const TensorType> in, std::span<TensorType> out);
+Status upsample_nearest2d_infer(const UpsampleNearest2dParams& params, std::span<const TensorType> in,
+                                std::span<TensorType> out);
 Cost upsample_nearest2d_cost(const OpCall& call);
 Tolerance upsample_nearest2d_tolerance(const OpCall& call);
 

@@ -38,8 +38,8 @@ Status upsample_nearest2d_infer(const UpsampleNearest2dParams&, std::span<const 
   SPINERT_TRY(check_input("upsample_nearest2d", "fine", in[kFine], DType::f32, 4));
   const Shape &c = in[kCoarse].shape, &f = in[kFine].shape;
   if (f[0] != c[0] || f[1] % 2 != 0 || f[2] % 2 != 0 || f[1] / 2 != c[1] || f[2] / 2 != c[2] || f[3] != c[3]) {
-    return refuse_arch("upsample_nearest2d", "fine must be twice coarse").expected("twice " + to_string(c),
-                                                                                   to_string(f));
+    return refuse_arch("upsample_nearest2d", "fine must be twice coarse")
+        .expected("twice " + to_string(c), to_string(f));
   }
   return set_like("upsample_nearest2d", out[0], in[kFine]);
 }

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 GOLDEN_GAMMA = 0x9E3779B97F4A7C15
+SEED_FACTOR = 0xD1342543DE82EF95  # odd, so a bijection; it keeps the streams of neighbouring seeds apart
 MASK64 = (1 << 64) - 1
 # Variance of the sum of four independent uniform 16-bit integers: 4 * (65536^2 - 1) / 12, an exact integer.
 FOUR_U16_VARIANCE = 1431655765.0
@@ -22,10 +23,10 @@ def stream_seed(name: str, seed: int = 0) -> int:
 
 
 def words(seed: int, count: int, first: int = 0) -> np.ndarray:
-    """64-bit words first .. first+count-1 of the stream: the splitmix64 finaliser of seed + (i + 1) * gamma."""
+    """64-bit words first .. first+count-1: the splitmix64 finaliser of seed * factor + (i + 1) * gamma."""
     with np.errstate(over="ignore"):
         index = np.arange(first + 1, first + count + 1, dtype=np.uint64)
-        z = np.uint64(seed & MASK64) + index * np.uint64(GOLDEN_GAMMA)
+        z = np.uint64(seed * SEED_FACTOR & MASK64) + index * np.uint64(GOLDEN_GAMMA)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> np.uint64(31))
@@ -36,6 +37,11 @@ def below(seed: int, count: int, limit: int, first: int = 0) -> np.ndarray:
     if not 0 < limit <= 1 << 31:
         raise ValueError(f"limit {limit} is outside 1..2^31")
     return (((words(seed, count, first) >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32)).astype(np.int64)
+
+
+def uniforms(seed: int, count: int, first: int = 0) -> np.ndarray:
+    """Float32 in [-1, 1): the high 24 bits of each word times 2^-23, minus 1; exact."""
+    return ((words(seed, count, first) >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1.0).astype(np.float32)
 
 
 def normals(seed: int, count: int, first: int = 0) -> np.ndarray:

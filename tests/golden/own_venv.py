@@ -35,7 +35,10 @@ def ensure(requirements: Path, modules: Sequence[str]) -> None:
     done = folder / "complete"  # written last: a half-filled venv is filled again
     if not done.exists() or done.read_text() != requirements.read_text():
         print(f"making {folder} from {requirements.name} (once)", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)], check=True)
+        try:
+            venv.create(folder, with_pip=True)
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)], check=True)
+        except subprocess.CalledProcessError as failure:
+            sys.exit(f"{folder} could not be made (Debian: apt-get install python3-venv; network needed): {failure}")
         done.write_text(requirements.read_text())
     os.execve(str(python), [str(python), *sys.argv], {**os.environ, GUARD: "1"})

@@ -1,0 +1,9 @@
+// roi_align_scalar.cpp - backend cpu, level scalar: roi_align.inl over SimdScalar.
+#include "kernels/roi_align/roi_align.inl"
+
+namespace spinert {
+
+extern const Kernel roi_align_scalar;
+const Kernel roi_align_scalar = {.run = roi_align_run<SimdScalar>};
+
+}  // namespace spinert

@@ -1,0 +1,99 @@
+#include "tests/support/reduced_model.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "config/pipeline_config.h"
+#include "converter/architectures/architectures.h"
+#include "converter/convert.h"
+#include "tests/ops/op_case.h"
+#include "weights/safetensors_write.h"
+
+namespace spinert::reduced {
+namespace {
+
+// One value of a checkpoint tensor: He scaling for weights, batch norms near the identity, small biases.
+float value(const std::string& name, const std::vector<uint64_t>& shape, uint64_t stream, uint64_t index) {
+  const float unit = cases::random_uniform(stream, index) * std::sqrt(3.0f);  // variance 1
+  if (shape.size() > 1) {
+    double fan_in = 1;
+    for (size_t d = 1; d < shape.size(); ++d) fan_in *= double(shape[d]);
+    return unit * static_cast<float>(std::sqrt(2 / fan_in));
+  }
+  if (name.ends_with("running_var")) return 1.0f + 0.2f * std::abs(unit);
+  const bool is_norm_weight = name.ends_with("weight");
+  return is_norm_weight ? 1.0f + 0.1f * unit : 0.1f * unit;
+}
+
+Status write_checkpoint(const std::string& path, const std::string& architecture, const PipelineConfig& config,
+                        uint64_t seed) {
+  SPINERT_ASSIGN(const auto expected, expected_tensors(*find_architecture(architecture), config));
+  std::vector<std::vector<float>> values;
+  std::vector<TensorData> tensors;
+  for (const ExpectedTensor& tensor : expected) {
+    TensorData data;
+    data.name = tensor.name;
+    uint64_t elements = 1;
+    for (const auto dim : tensor.shape) {
+      data.shape.push_back(static_cast<uint64_t>(dim));
+      elements *= static_cast<uint64_t>(dim);
+    }
+    std::vector<float> numbers(elements);
+    for (uint64_t i = 0; i < elements; ++i) numbers[i] = value(data.name, data.shape, seed * 1000 + tensors.size(), i);
+    values.push_back(std::move(numbers));
+    tensors.push_back(std::move(data));
+  }
+  for (size_t i = 0; i < tensors.size(); ++i) tensors[i].data = std::as_bytes(std::span(values[i]));
+  return write_safetensors(path, {}, tensors, AtomicFile::Existing::replace);
+}
+
+}  // namespace
+
+std::string config_text() {
+  return R"({"schema":"spinert.pipeline/1","detector":{"architecture":"fasterrcnn_reduced_fpn",
+"input":{"size":128,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225],"window":{"level":400,"width":1800}},
+"batch_norm_eps":1e-5,"anchors":{"sizes":[[16],[24],[32],[48],[64]],"ratios":[0.5,1,2]},
+"rpn":{"pre_nms_top_n":60,"post_nms_top_n":50,"nms_threshold":0.7,"score_threshold":0,"min_size":1e-3},
+"roi":{"output_size":7,"sampling_ratio":2,"canonical_scale":56,"canonical_level":3},
+"box":{"score_threshold":0.05,"nms_threshold":0.5,"detections_per_image":20,"min_size":1e-2,"bbox_weights":[10,10,5,5]},
+"class_names":["background","vertebra"]},
+"patches":{"size":32,"table":[[1.25,0,0],[1.1,0,0],[1.4,0.05,0],[1.25,-0.05,0.05]]},
+"classifier":{"architecture":"resnet_reduced_multilabel","mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225],
+"batch_norm_eps":1e-5,"class_names":["OVCF","OF","SN","KD","PS","normal"],
+"thresholds":{"OVCF":0.5,"OF":0.5,"SN":0.5,"KD":0.5,"PS":0.5,"normal":0.5}},
+"diagnosis":{"score_threshold":0.3,"min_vertebrae":3}})";
+}
+
+Result<std::string> make(const std::string& folder, uint64_t seed) {
+  SPINERT_ASSIGN(const PipelineConfig config, parse_pipeline_config(config_text()));
+  std::filesystem::create_directories(folder);
+  ConvertOptions options;
+  options.detector = folder + "/detector.safetensors";
+  options.classifier = folder + "/classifier.safetensors";
+  options.config = folder + "/pipeline.json";
+  options.output = folder + "/reduced.safetensors";
+  options.existing = AtomicFile::Existing::replace;
+  SPINERT_TRY(write_checkpoint(options.detector, config.detector.architecture, config, seed));
+  SPINERT_TRY(write_checkpoint(options.classifier, config.classifier.architecture, config, seed + 1));
+  std::ofstream(options.config) << config_text();
+  SPINERT_TRY(convert(options).status());
+  return options.output;
+}
+
+Picture picture(int height, int width, uint64_t seed) {
+  Picture picture;
+  picture.height = height;
+  picture.width = width;
+  picture.sha256 = std::string(64, '0');
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const bool block = std::abs(x - width / 2) < width / 8 && y % 24 < 16;
+      const auto noise = cases::random_bits(seed, static_cast<uint64_t>(y * width + x)) % 40;
+      picture.value.push_back(static_cast<uint16_t>(noise + (block ? 160 : 20)));
+    }
+  }
+  return picture;
+}
+
+}  // namespace spinert::reduced
