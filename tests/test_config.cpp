@@ -7,7 +7,7 @@
 
 #include "config/json.h"
 #include "config/pipeline_config.h"
-#include "tests/files.h"
+#include "tests/support/files.h"
 
 namespace spinert {
 namespace {

@@ -12,8 +12,8 @@
 #include "converter/architectures/architectures.h"
 #include "converter/convert.h"
 #include "graph/graph.h"
-#include "tests/files.h"
-#include "tests/pth_writer.h"
+#include "tests/support/files.h"
+#include "tests/support/pth_writer.h"
 #include "weights/model_file.h"
 #include "weights/storage.h"
 

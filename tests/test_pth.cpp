@@ -7,8 +7,8 @@
 
 #include "converter/checkpoint.h"
 #include "converter/pickle.h"
-#include "tests/files.h"
-#include "tests/pth_writer.h"
+#include "tests/support/files.h"
+#include "tests/support/pth_writer.h"
 #include "weights/safetensors_write.h"
 #include "weights/storage.h"
 

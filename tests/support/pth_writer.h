@@ -11,7 +11,7 @@
 namespace spinert {
 
 inline void put_le(std::string& out, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i, value >>= 8) out += static_cast<char>(value & 0xFF);
 }
 
 // One entry; every field that a forger would change can be set apart from the content.
@@ -68,7 +68,6 @@ class ZipWriter {
       put_le(directory, item.name.size(), 2);
       put_le(directory, item.zip64 ? 20 : 0, 2);
       put_le(directory, 0, 10);
-      put_le(directory, 0, 0);
       put_le(directory, header, 4);
       directory += item.name;
       if (item.zip64) {
