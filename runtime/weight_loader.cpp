@@ -6,6 +6,14 @@
 namespace spinert {
 namespace {
 
+int64_t aligned(int64_t bytes) {
+  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+}
+
+Status unplanned() {
+  return error(ErrorId::E_INTERNAL, "the constants need more memory than was planned");
+}
+
 bool packs(const PlannedNode& node, int number) {
   return node.kernel->kernel->packed_bytes && node.node->in.size() > kPackedInput &&
          node.node->in[kPackedInput] == number;
@@ -44,11 +52,12 @@ int64_t WeightLoader::bytes() const {
     std::set<std::pair<int, const Kernel*>> counted;
     for (const PlannedNode& node : plan->planned()) {
       if (node.node->in.size() <= kPackedInput || !packs(node, node.node->in[kPackedInput])) continue;
-      if (counted.insert({node.node->in[kPackedInput], node.kernel->kernel}).second) total += node.packed_bytes;
+      if (counted.insert({node.node->in[kPackedInput], node.kernel->kernel}).second)
+        total += aligned(node.packed_bytes);
     }
     for (const Value& value : plan->graph().values) {
       const Target t{plan, value.type.self};
-      if (value.kind == Value::Kind::constant && keep_plain(t)) total += plan->constant(t.number).bytes();
+      if (value.kind == Value::Kind::constant && keep_plain(t)) total += aligned(plan->constant(t.number).bytes());
     }
   }
   return total;
@@ -62,10 +71,10 @@ Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool)
     const Kernel* kernel = node.kernel->kernel;
     if (!done.contains(kernel)) {
       node.in[kPackedInput] = data;
-      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(node.packed_bytes));
-      kernel->pack(node.call(), buffer.data(), pool);
-      done[kernel] = buffer.data();
-      packed_.push_back(std::move(buffer));
+      void* packed = take(node.packed_bytes);
+      if (!packed) return unplanned();
+      kernel->pack(node.call(), packed, pool);
+      done[kernel] = packed;
     }
     node.packed = done[kernel];
   }
@@ -78,10 +87,9 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
     for (const int number : derived.sources) sources.push_back(plan.constant(number));
     for (const int number : derived.results) {
       Tensor view = plan.constant(number);
-      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(view.bytes()));
-      view.data = buffer.data();
+      view.data = take(view.bytes());
+      if (!view.data) return unplanned();
       plan.set_constant(number, view);
-      plain_[{&plan, number}] = std::move(buffer);
       results.push_back(view);
     }
     derived.compute(sources, results);
@@ -90,8 +98,16 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
   return {};
 }
 
+void* WeightLoader::take(int64_t bytes) {
+  if (taken_ + aligned(bytes) > memory_.bytes()) return nullptr;
+  void* part = static_cast<unsigned char*>(memory_.data()) + taken_;
+  taken_ += aligned(bytes);
+  return part;
+}
+
 Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   WeightStream stream(model, pool);
+  SPINERT_ASSIGN(memory_, AlignedBuffer::allocate(bytes()));
   int64_t largest = 0;
   for (const Weight& weight : model.weights()) {
     const Target t = target(weight.name);
@@ -103,9 +119,8 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
     Tensor view = t.plan->constant(t.number);
     view.data = staging.data();
     if (keep_plain(t)) {
-      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(view.bytes()));
-      view.data = buffer.data();
-      plain_[{t.plan, t.number}] = std::move(buffer);
+      view.data = take(view.bytes());
+      if (!view.data) return unplanned();
       t.plan->set_constant(t.number, view);
     }
     SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));
