@@ -1,5 +1,6 @@
-// reduced_model.h - a whole model in small (128 x 128 canvas, few channels, about 100 KB): the flow of the demo model with
-// random weights. Tests that need many runs (threads x batch x repeats, sanitizers) use it; its findings mean nothing.
+// reduced_model.h - a whole model in small (128 x 128 canvas, few channels, about 100 KB): the flow of the demo model
+// with random weights. Tests that need many runs (threads x batch x repeats, sanitizers) use it; its findings mean
+// nothing.
 #pragma once
 
 #include <string>
