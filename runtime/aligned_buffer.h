@@ -29,6 +29,8 @@ class AlignedBuffer {
 
   void* data_ = nullptr;
   int64_t bytes_ = 0;
+  void* mapping_ = nullptr;  // what the system gave; data_ lies inside it at a huge page boundary
+  int64_t mapped_bytes_ = 0;
 };
 
 }  // namespace spinert

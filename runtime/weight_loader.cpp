@@ -6,14 +6,25 @@
 namespace spinert {
 namespace {
 
+int64_t aligned(int64_t bytes) {
+  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+}
+
+Status unplanned() {
+  return error(ErrorId::E_INTERNAL, "the constants need more memory than was planned");
+}
+
 bool packs(const PlannedNode& node, int number) {
   return node.kernel->kernel->packed_bytes && node.node->in.size() > kPackedInput &&
          node.node->in[kPackedInput] == number;
 }
 
-bool is_source(const Graph& graph, int number) {
-  return std::ranges::any_of(
-      graph.derived, [&](const DerivedConstant& d) { return std::ranges::find(d.sources, number) != d.sources.end(); });
+// A source or a result of a rewrite: the rewrite needs it in plain form.
+bool in_rewrite(const Graph& graph, int number) {
+  return std::ranges::any_of(graph.derived, [&](const DerivedConstant& d) {
+    return std::ranges::find(d.sources, number) != d.sources.end() ||
+           std::ranges::find(d.results, number) != d.results.end();
+  });
 }
 
 }  // namespace
@@ -29,7 +40,7 @@ WeightLoader::Target WeightLoader::target(const std::string& stored_name) const 
 
 // Plain data is needed by every reader that does not pack it, and by the rewrites until they have run.
 bool WeightLoader::keep_plain(const Target& t) const {
-  if (is_source(t.plan->graph(), t.number)) return true;
+  if (in_rewrite(t.plan->graph(), t.number)) return true;
   for (const PlannedNode& node : t.plan->planned()) {
     for (size_t i = 0; i < node.node->in.size(); ++i) {
       if (node.node->in[i] == t.number && !(i == kPackedInput && packs(node, t.number))) return true;
@@ -44,11 +55,12 @@ int64_t WeightLoader::bytes() const {
     std::set<std::pair<int, const Kernel*>> counted;
     for (const PlannedNode& node : plan->planned()) {
       if (node.node->in.size() <= kPackedInput || !packs(node, node.node->in[kPackedInput])) continue;
-      if (counted.insert({node.node->in[kPackedInput], node.kernel->kernel}).second) total += node.packed_bytes;
+      if (counted.insert({node.node->in[kPackedInput], node.kernel->kernel}).second)
+        total += aligned(node.packed_bytes);
     }
     for (const Value& value : plan->graph().values) {
       const Target t{plan, value.type.self};
-      if (value.kind == Value::Kind::constant && keep_plain(t)) total += plan->constant(t.number).bytes();
+      if (value.kind == Value::Kind::constant && keep_plain(t)) total += aligned(plan->constant(t.number).bytes());
     }
   }
   return total;
@@ -62,10 +74,10 @@ Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool)
     const Kernel* kernel = node.kernel->kernel;
     if (!done.contains(kernel)) {
       node.in[kPackedInput] = data;
-      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(node.packed_bytes));
-      kernel->pack(node.call(), buffer.data(), pool);
-      done[kernel] = buffer.data();
-      packed_.push_back(std::move(buffer));
+      void* packed = take(node.packed_bytes);
+      if (!packed) return unplanned();
+      kernel->pack(node.call(), packed, pool);
+      done[kernel] = packed;
     }
     node.packed = done[kernel];
   }
@@ -78,10 +90,9 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
     for (const int number : derived.sources) sources.push_back(plan.constant(number));
     for (const int number : derived.results) {
       Tensor view = plan.constant(number);
-      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(view.bytes()));
-      view.data = buffer.data();
+      view.data = take(view.bytes());
+      if (!view.data) return unplanned();
       plan.set_constant(number, view);
-      plain_[{&plan, number}] = std::move(buffer);
       results.push_back(view);
     }
     derived.compute(sources, results);
@@ -90,8 +101,16 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
   return {};
 }
 
+void* WeightLoader::take(int64_t bytes) {
+  if (taken_ + aligned(bytes) > memory_.bytes()) return nullptr;
+  void* part = static_cast<unsigned char*>(memory_.data()) + taken_;
+  taken_ += aligned(bytes);
+  return part;
+}
+
 Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   WeightStream stream(model, pool);
+  SPINERT_ASSIGN(memory_, AlignedBuffer::allocate(bytes()));
   int64_t largest = 0;
   for (const Weight& weight : model.weights()) {
     const Target t = target(weight.name);
@@ -103,9 +122,8 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
     Tensor view = t.plan->constant(t.number);
     view.data = staging.data();
     if (keep_plain(t)) {
-      SPINERT_ASSIGN(AlignedBuffer buffer, AlignedBuffer::allocate(view.bytes()));
-      view.data = buffer.data();
-      plain_[{t.plan, t.number}] = std::move(buffer);
+      view.data = take(view.bytes());
+      if (!view.data) return unplanned();
       t.plan->set_constant(t.number, view);
     }
     SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));

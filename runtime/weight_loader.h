@@ -34,9 +34,12 @@ class WeightLoader {
   Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
+  // The next part of memory_. One block for all constants: few large pages instead of hundreds of small mappings.
+  void* take(int64_t bytes);
+
   std::map<std::string, PlanImpl*> plans_;
-  std::vector<AlignedBuffer> packed_;
-  std::map<std::pair<PlanImpl*, int>, AlignedBuffer> plain_;
+  AlignedBuffer memory_;
+  int64_t taken_ = 0;
 };
 
 }  // namespace spinert
