@@ -7,6 +7,7 @@
 
 #include "config/json.h"
 #include "graph/fusion.h"
+#include "kernels/crop_resize/crop_resize.h"
 #include "runtime/plan_impl.h"
 #include "runtime/weight_loader.h"
 #include "weights/model_file.h"
@@ -70,6 +71,16 @@ Status set_rows(Graph& graph, int64_t rows) {
   return graph.infer();
 }
 
+// Shortens the patch tables; see EngineOptions::crop_entries.
+Status shorten_crop_tables(Graph& graph, int64_t entries) {
+  for (Node& node : graph.nodes) {
+    if (node.op->id != OpId::crop_resize) continue;
+    std::vector<double>& table = static_cast<CropResizeParams*>(node.params.get())->table;
+    table.resize(std::min(table.size(), static_cast<size_t>(entries) * 3));
+  }
+  return graph.infer();
+}
+
 Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   SPINERT_ASSIGN(const Device device, resolve_device(options));
   SPINERT_ASSIGN(file_, ModelFile::open(path));
@@ -104,6 +115,7 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
     if (const auto rows = options.rows.find(name); rows != options.rows.end()) {
       SPINERT_TRY(set_rows(graph, rows->second));
     }
+    if (options.crop_entries > 0) SPINERT_TRY(shorten_crop_tables(graph, options.crop_entries));
     if (options.fuse) SPINERT_TRY(fuse(graph));
     SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
   }

@@ -37,6 +37,8 @@ struct EngineOptions {
   bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
   std::map<std::string, int64_t> rows;
+  // Uses only the first entries of every crop_resize table, so that the bench can time a single patch; 0: all.
+  int64_t crop_entries = 0;
 };
 
 struct DeviceInfo {

@@ -1,0 +1,112 @@
+#include "apps/inspect_model.h"
+
+#include <cstdio>
+
+#include "apps/command.h"
+#include "diagnosis/report/json_text.h"
+#include "diagnosis/report/text.h"
+#include "weights/sha256.h"
+
+namespace spinert::cli {
+namespace {
+
+constexpr auto kInline = JsonText::Layout::inline_;
+constexpr double kMiB = 1 << 20;
+
+void memory_json(JsonText& json, const MemoryPlan& memory) {
+  json.key("memory").begin_object(kInline).key("weights").integer(memory.weights).key("arena").integer(memory.arena);
+  json.key("live_peak").integer(memory.live_peak).key("io").integer(memory.io).key("scratch").integer(memory.scratch);
+  json.key("total").integer(memory.total()).end();
+}
+
+void node_json(JsonText& json, const NodeInfo& node) {
+  json.begin_object(kInline).key("name").text(node.name).key("op").text(node.op).key("kernel").text(node.kernel);
+  json.key("attributes").text(node.attributes).key("inputs").texts(node.inputs).key("outputs").texts(node.outputs);
+  json.key("flops").number(node.flops).key("bytes").number(node.bytes).key("packed_bytes").integer(node.packed_bytes);
+  json.key("scratch_bytes").integer(node.scratch_bytes).key("constant").boolean(node.constant);
+  json.key("refused").begin_array(kInline);
+  for (const auto& [kernel, reason] : node.refusals) {
+    json.begin_object(kInline).key("kernel").text(kernel).key("reason").text(reason).end();
+  }
+  json.end().end();
+}
+
+void print_json(Engine& engine, const std::string& hash) {
+  const ModelInfo& model = engine.model();
+  const DeviceInfo& device = engine.device();
+  JsonText json;
+  json.begin_object().key("kind").text("model").key("path").text(model.path);
+  json.key("bytes").integer(model.file_bytes).key("sha256").text(hash);
+  json.key("metadata").begin_object();
+  for (const auto& [key, value] : model.metadata) json.key(key).text(value);
+  json.end();
+  json.key("device").begin_object(kInline).key("name").text(device.name).key("isa").text(device.isa);
+  json.key("precision").text(device.precision).key("threads").integer(device.threads).end();
+  memory_json(json, engine.memory());
+  json.key("tensors").begin_array();
+  for (const StoredTensor& tensor : model.tensors) {
+    json.begin_object(kInline).key("name").text(tensor.name).key("dtype").text(tensor.dtype);
+    json.key("shape").text(to_string(tensor.shape)).key("bytes").integer(tensor.bytes).end();
+  }
+  json.end();
+  json.key("graphs").begin_object();
+  for (const std::string& name : engine.graphs()) {
+    json.key(name).begin_array();
+    for (const NodeInfo& node : engine.plan(name)->nodes()) node_json(json, node);
+    json.end();
+  }
+  json.end().end();
+  std::printf("%s\n", json.str().c_str());
+}
+
+void print_text(Engine& engine, const std::string& hash) {
+  const ModelInfo& model = engine.model();
+  const DeviceInfo& device = engine.device();
+  std::printf("model    %s\nbytes    %lld\nsha256   %s\n", clean_utf8(model.path).c_str(),
+              static_cast<long long>(model.file_bytes), hash.c_str());
+  std::printf("device   %s (%s), %s, %d threads\n\nmetadata\n", device.name.c_str(), device.isa.c_str(),
+              device.precision.c_str(), device.threads);
+  for (const auto& [key, value] : model.metadata) {
+    constexpr size_t kShown = 2000;  // the graph is printed below in a form for people
+    const bool whole = key != "spinert.graph" && value.size() <= kShown;
+    std::printf("  %s: %s\n", clean_utf8(key).c_str(),
+                whole ? clean_utf8(value).c_str() : (std::to_string(value.size()) + " characters").c_str());
+  }
+  std::printf("\ntensors (%zu)\n", model.tensors.size());
+  for (const StoredTensor& tensor : model.tensors) {
+    std::printf("  %-56s %-5s %-18s %10lld bytes\n", clean_utf8(tensor.name).c_str(), tensor.dtype.c_str(),
+                to_string(tensor.shape).c_str(), static_cast<long long>(tensor.bytes));
+  }
+  for (const std::string& name : engine.graphs()) {
+    double flops = 0;
+    std::printf("\ngraph %s\n", name.c_str());
+    for (const NodeInfo& node : engine.plan(name)->nodes()) {
+      flops += node.flops;
+      std::printf("  %-36s %-34s %9.3f GFLOP  %s%s\n", clean_utf8(node.name).c_str(), node.kernel.c_str(),
+                  node.flops * 1e-9, node.attributes.c_str(), node.constant ? "  (once)" : "");
+      for (const auto& [kernel, reason] : node.refusals) {
+        std::printf("      not %s: %s\n", kernel.c_str(), reason.c_str());
+      }
+    }
+    std::printf("  total %.2f GFLOP at full capacity\n", flops * 1e-9);
+  }
+  const MemoryPlan& memory = engine.memory();
+  std::printf("\nmemory (MiB)\n  weights  %8.1f\n  arena    %8.1f (least possible %.1f)\n  in, out  %8.1f\n",
+              static_cast<double>(memory.weights) / kMiB, static_cast<double>(memory.arena) / kMiB,
+              static_cast<double>(memory.live_peak) / kMiB, static_cast<double>(memory.io) / kMiB);
+  std::printf("  scratch  %8.1f\n  total    %8.1f\n", static_cast<double>(memory.scratch) / kMiB,
+              static_cast<double>(memory.total()) / kMiB);
+}
+
+}  // namespace
+
+int inspect_model(const std::string& path, const EngineOptions& options, bool as_json, bool json_log) {
+  const auto engine = Engine::open(path, options);
+  if (!engine.ok()) return print_error(engine.status(), json_log);
+  const auto hash = engine.value()->file_sha256();
+  if (!hash.ok()) return print_error(hash.status(), json_log);
+  as_json ? print_json(*engine.value(), hash.value()) : print_text(*engine.value(), hash.value());
+  return 0;
+}
+
+}  // namespace spinert::cli

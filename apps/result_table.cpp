@@ -1,0 +1,59 @@
+#include "apps/result_table.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "diagnosis/report/text.h"
+#include "diagnosis/report/wording.h"
+#include "diagnosis/study.h"
+
+namespace spinert::cli {
+namespace {
+
+using Row = std::vector<std::string>;
+
+// Columns as wide as their longest cell; numbers to the right, the last column (words) to the left.
+void print_rows(const std::vector<Row>& rows) {
+  std::vector<size_t> widths(rows.front().size(), 0);
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i + 1 < row.size(); ++i) line += "  " + std::string(widths[i] - row[i].size(), ' ') + row[i];
+    std::printf("%s  %s\n", line.c_str(), row.back().c_str());
+  }
+}
+
+}  // namespace
+
+void print_table(const StudyResult& study) {
+  for (const SliceResult& slice : study.slices) {
+    std::printf("%s: %s, %s, %s\n", slice.source.c_str(), slice.status.c_str(), slice.alert.c_str(),
+                counted(slice.vertebrae.size(), "vertebra", "vertebrae").c_str());
+    for (const Reason& reason : slice.reasons) std::printf("  %s: %s\n", reason.code.c_str(), reason.text.c_str());
+    if (slice.vertebrae.empty()) continue;
+    Row head{"no", "x1", "y1", "x2", "y2", "score"};
+    head.insert(head.end(), study.class_names.begin(), study.class_names.end());
+    head.push_back("labels");
+    std::vector<Row> rows{std::move(head)};
+    for (const Vertebra& vertebra : slice.vertebrae) {
+      Row row{std::to_string(vertebra.id)};
+      for (const float side : vertebra.box) row.push_back(fixed_number(side, 1));
+      row.push_back(fixed_number(vertebra.score, 3));
+      for (const float p : vertebra.probabilities) row.push_back(fixed_number(p, 3));
+      row.resize(6 + study.class_names.size(), "-");
+      row.push_back(label_text(vertebra, study.class_names, false));
+      rows.push_back(std::move(row));
+    }
+    print_rows(rows);
+  }
+  const std::string_view banner = status_banner(study.status);
+  std::printf("study: %s%s%s\n", study.status.c_str(), banner.empty() ? "" : ", ", std::string(banner).c_str());
+  if (study.demo_model) std::printf("note: %s\n", kDemoNotice);
+  std::printf("%s\n", kResearchLabel);
+}
+
+}  // namespace spinert::cli

@@ -1,0 +1,11 @@
+// result_table.h - the result of a study as text: one row per vertebra, in columns.
+#pragma once
+
+#include "diagnosis/result.h"
+
+namespace spinert::cli {
+
+// Prints to standard output.
+void print_table(const StudyResult& study);
+
+}  // namespace spinert::cli

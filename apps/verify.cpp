@@ -1,0 +1,158 @@
+// verify.cpp - `spinert verify`: the cpu backend against the reference, node by node and as a whole.
+#include "diagnosis/verify.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "apps/command.h"
+#include "diagnosis/input.h"
+#include "diagnosis/report/json_text.h"
+#include "diagnosis/report/text.h"
+#include "diagnosis/synthetic_slice.h"
+#include "kernels/registry.h"
+
+namespace spinert::cli {
+namespace {
+
+struct Arguments {
+  std::string model, isa = "all", dump, json;
+  std::vector<std::string> inputs;
+  int64_t threads = 0, timeout = 0;
+  std::optional<double> threshold;
+};
+
+constexpr const char* kLevels[] = {"scalar", "avx2", "avx512"};
+
+// All levels of this machine, or the named one; a level that is missing is named, never passed over in silence.
+std::vector<std::string> levels(const std::string& isa, bool json_log) {
+  if (isa != "all") return {isa};
+  std::vector<std::string> names;
+  const Level best = cpu_features().best;
+  for (const char* name : kLevels) {
+    const bool present = level_name(best) == name || name == kLevels[0] || (name == kLevels[1] && best > Level::avx2);
+    if (present) {
+      names.push_back(name);
+    } else {
+      print_note("warning", std::string("skipped ") + name + ": this machine has no " + name, json_log);
+    }
+  }
+  return names;
+}
+
+Result<std::vector<NamedPicture>> pictures(const std::vector<std::string>& arguments) {
+  std::vector<NamedPicture> inputs;
+  if (arguments.empty()) {
+    inputs.push_back({"synthetic slice", synthetic_slice()});
+    return inputs;
+  }
+  SPINERT_ASSIGN(const InputList list, expand_inputs(arguments));
+  for (const Input& input : list.inputs) {
+    SPINERT_TRY(input.problem);
+    SPINERT_ASSIGN(Picture picture, read_picture(input.path));
+    inputs.push_back({file_name_of(input.path), std::move(picture)});
+  }
+  return inputs;
+}
+
+void print_level(const LevelReport& level) {
+  std::printf("%s against reference, node by node\n", level.level.c_str());
+  std::printf("  %-10s %-34s %-30s %12s %12s %8s\n", "graph", "node", "kernel", "difference", "tolerance", "wrong");
+  for (const NodeCheck& check : level.nodes) {
+    std::printf("  %-10s %-34s %-30s %12.3g %12.3g %8lld%s\n", check.graph.c_str(), check.node.c_str(),
+                check.kernel.c_str(), check.max_difference, check.absolute, static_cast<long long>(check.wrong),
+                check.wrong > 0 ? "  <-" : "");
+  }
+  const GlobalCheck& global = level.global;
+  std::printf("%s end to end: %d vertebrae matched, least IoU %.6f, largest |score| %.3g, largest |probability| %.3g, ",
+              level.level.c_str(), global.vertebrae, global.min_iou, global.max_score, global.max_probability);
+  std::printf("%d label flips, %d boxes excused: %s\n", global.flips, global.excused,
+              level.breach.ok() ? "passed" : "FAILED");
+}
+
+std::string to_json(const VerifyReport& report) {
+  JsonText json;
+  json.begin_object().key("passed").boolean(report.ok()).key("levels").begin_array();
+  for (const LevelReport& level : report.levels) {
+    const GlobalCheck& global = level.global;
+    json.begin_object().key("isa").text(level.level).key("passed").boolean(level.breach.ok());
+    json.key("breach").text(level.breach.message());
+    json.key("global").begin_object(JsonText::Layout::inline_).key("vertebrae").integer(global.vertebrae);
+    json.key("min_iou").number(global.min_iou).key("max_score").number(global.max_score);
+    json.key("max_probability").number(global.max_probability).key("flips").integer(global.flips);
+    json.key("excused").integer(global.excused).end();
+    json.key("nodes").begin_array();
+    for (const NodeCheck& check : level.nodes) {
+      json.begin_object(JsonText::Layout::inline_).key("graph").text(check.graph).key("node").text(check.node);
+      json.key("op").text(check.op).key("kernel").text(check.kernel).key("output").text(check.output);
+      json.key("compared").integer(check.compared).key("wrong").integer(check.wrong);
+      json.key("max_difference").number(check.max_difference).key("tolerance").number(check.absolute);
+      json.key("relative").number(check.relative).end();
+    }
+    json.end().end();
+  }
+  json.end().end();
+  return json.str() + "\n";
+}
+
+int run_verify(const Arguments& arguments, bool json_log) {
+  VerifyOptions options;
+  const auto model = model_path(arguments.model);
+  if (!model.ok()) return print_error(model.status(), json_log);
+  options.model = model.value();
+  options.levels = levels(arguments.isa, json_log);
+  options.threads = static_cast<int>(arguments.threads);
+  options.dump_folder = arguments.dump;
+  if (arguments.threshold) options.threshold = static_cast<float>(*arguments.threshold);
+  options.progress = [json_log](const std::string& text) { print_note("info", text, json_log); };
+  const auto inputs = pictures(arguments.inputs);
+  if (!inputs.ok()) return print_error(inputs.status(), json_log);
+  RunControl control;
+  control.cancel = &stop_signal();
+  if (arguments.timeout > 0) {
+    control.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(arguments.timeout);
+  }
+  const auto report = verify(options, inputs.value(), control);
+  if (!report.ok()) {
+    const int code = print_error(report.status(), json_log);
+    return report.status().id() == ErrorId::E_CANCELLED && stop_signal().load() != 0 ? 128 + stop_signal().load()
+                                                                                     : code;
+  }
+  for (const LevelReport& level : report.value().levels) print_level(level);
+  if (!arguments.json.empty()) {
+    if (const Status status = write_text(arguments.json, to_json(report.value())); !status.ok()) {
+      return print_error(status, json_log);
+    }
+  }
+  for (const LevelReport& level : report.value().levels) {
+    if (!level.breach.ok()) return print_error(level.breach, json_log);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Invocation& invocation) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("verify", "compare the cpu backend with the reference, node by node");
+  command->add_option("model", arguments->model, "model file; default: the synthetic demo model")->type_name("MODEL");
+  command->add_option("input", arguments->inputs, "slices; default: a built-in synthetic slice")->type_name("PATH");
+  command->add_option("--isa", arguments->isa, "all (default), scalar, avx2 or avx512")
+      ->check(CLI::IsMember({"all", "scalar", "avx2", "avx512"}))
+      ->type_name("NAME");
+  command->add_option("--dump-stages", arguments->dump, "write every node's outputs of the first slice as .npy")
+      ->type_name("FOLDER");
+  command->add_option("--json", arguments->json, "write the figures to this file")->type_name("FILE");
+  add_integer(*command, "--threads", arguments->threads, 1, 1024, "threads of the cpu backend");
+  add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");
+  add_integer(*command, "--timeout", arguments->timeout, 1, 1000000, "seconds for the whole run");
+  add_log(*command, invocation);
+  command->footer(
+      "Example:\n  spinert verify models/spine-demo.safetensors --isa all\n\n"
+      "The reference takes minutes for a slice. Exit code 12: a difference beyond the tolerance.");
+  command->callback([arguments, &invocation] {
+    invocation.run = [arguments, &invocation] { return run_verify(*arguments, invocation.json_log); };
+  });
+}
+
+}  // namespace spinert::cli

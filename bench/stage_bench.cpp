@@ -1,0 +1,193 @@
+#include "bench/stage_bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "bench/timing.h"
+#include "diagnosis/pipeline.h"
+#include "kernels/place/place.h"
+#include "kernels/registry.h"
+
+namespace spinert::bench {
+namespace {
+
+constexpr int kBreakdownPasses = 3;
+
+double peak_rss_mb() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
+}
+
+Status place(const Picture& picture, const Tensor& canvas) {
+  if (!canvas.present()) return error(ErrorId::E_MODEL_ARCH, "the graph has no input canvas");
+  std::vector<float> grey = to_grey(picture, std::nullopt);
+  const PlaceParams params{canvas.shape[1]};
+  Tensor slice;
+  slice.data = grey.data();
+  slice.dtype = DType::f32;
+  slice.shape = {1, picture.height, picture.width, 1};
+  const OpCall call{&params, {&slice, 1}, {&canvas, 1}};
+  ThreadPool alone(1);
+  choose_kernel(OpId::place, Backend::cpu, Level::scalar, call)->kernel->run(call, {.pool = &alone});
+  return {};
+}
+
+// Squares of the size of a vertebra down the middle of the canvas: the classifier's time does not depend on content.
+void place_boxes(const Tensor& boxes, int64_t canvas_side) {
+  const auto side = static_cast<float>(canvas_side);
+  const auto rows = static_cast<float>(boxes.shape[0]);
+  for (int64_t r = 0; r < boxes.shape[0]; ++r) {
+    const float x = side * 0.45f, y = side * (0.1f + 0.8f * static_cast<float>(r) / rows), extent = side * 0.055f;
+    const float box[] = {x, y, x + extent, y + extent};
+    std::copy(box, box + 4, boxes.f32() + 4 * r);
+  }
+}
+
+// Where the time goes: node by node, the median of a few passes, summed per kernel.
+std::vector<KernelShare> breakdown(Plan& plan) {
+  std::map<std::string, KernelShare> shares;
+  std::map<std::string, double> flops;
+  std::vector<Times> times(plan.nodes().size());
+  for (int pass = 0; pass < kBreakdownPasses; ++pass) {
+    for (size_t n = 0; n < plan.nodes().size(); ++n) {
+      if (!plan.nodes()[n].constant) times[n].seconds.push_back(time_once([&] { plan.run_node(n); }));
+    }
+  }
+  for (size_t n = 0; n < plan.nodes().size(); ++n) {
+    const NodeInfo& node = plan.nodes()[n];
+    KernelShare& share = shares[node.kernel];
+    share.kernel = node.kernel;
+    ++share.nodes;
+    share.ms += times[n].median() * 1e3;
+    flops[node.kernel] += node.flops;
+  }
+  std::vector<KernelShare> sorted;
+  for (auto& [kernel, share] : shares) {
+    if (share.ms > 0) share.gflops = flops[kernel] / share.ms * 1e-6;
+    sorted.push_back(share);
+  }
+  std::ranges::sort(sorted, [](const KernelShare& a, const KernelShare& b) { return a.ms > b.ms; });
+  return sorted;
+}
+
+// Runs once for first_ms, then `repeats` times. The work says itself what went wrong.
+template <class Work>
+Status time_stage(const StageOptions& options, StageRow& row, Work&& work) {
+  Status status;
+  const auto guarded = [&] {
+    if (Status result = work(); !result.ok()) status = result;
+  };
+  row.first_ms = time_once(guarded) * 1e3;
+  SPINERT_TRY(status);
+  const Times times = repeat(options.repeats, options.repeats, 0, guarded);
+  row.median_ms = times.median() * 1e3;
+  row.min_ms = times.best() * 1e3;
+  return status;
+}
+
+Status bench_detector(const StageOptions& options, const Picture& picture, StageRow& row) {
+  Result<std::unique_ptr<Engine>> engine = Status();
+  row.open_ms = time_once([&] { engine = Engine::open(options.model, options.engine); }) * 1e3;
+  SPINERT_TRY(engine.status());
+  Plan* plan = engine.value()->plan("detector");
+  if (!plan) return error(ErrorId::E_MODEL_ARCH, "the model has no graph detector", options.model);
+  SPINERT_TRY(place(picture, plan->tensor("canvas")));
+  SPINERT_TRY(time_stage(options, row, [&] { return plan->run(); }));
+  row.kernels = breakdown(*plan);
+  const DeviceInfo& device = engine.value()->device();
+  row.isa = device.isa;
+  row.precision = device.precision;
+  row.threads = device.threads;
+  return engine.value()->file_sha256().status();
+}
+
+Status bench_classifier(const StageOptions& options, const Picture& picture, StageRow& row) {
+  // The table of the model says how many patches a vertebra has; a number that is no multiple of it is timed with one
+  // patch per vertebra.
+  int64_t per_box = 0;
+  {
+    PipelineOptions probe;
+    probe.model = options.model;
+    probe.engine = options.engine;
+    SPINERT_ASSIGN(const auto pipeline, Pipeline::open(probe));
+    per_box = static_cast<int64_t>(pipeline->config().patches.table.size());
+  }
+  EngineOptions engine_options = options.engine;
+  if (options.patches % per_box != 0) {
+    engine_options.crop_entries = 1;
+    per_box = 1;
+  }
+  const int64_t boxes = options.patches / per_box;
+  const int64_t batch = std::min(boxes, options.batch);
+  engine_options.rows["classifier"] = batch;
+  Result<std::unique_ptr<Engine>> engine = Status();
+  row.open_ms = time_once([&] { engine = Engine::open(options.model, engine_options); }) * 1e3;
+  SPINERT_TRY(engine.status());
+  Plan* plan = engine.value()->plan("classifier");
+  if (!plan) return error(ErrorId::E_MODEL_ARCH, "the model has no graph classifier", options.model);
+  const Tensor canvas = plan->tensor("canvas"), box_input = plan->tensor("boxes"), count = plan->tensor("count");
+  SPINERT_TRY(place(picture, canvas));
+  place_boxes(box_input, canvas.shape[1]);
+  const auto run_all = [&]() -> Status {
+    for (int64_t done = 0; done < boxes; done += batch) {
+      *count.i32() = static_cast<int32_t>(std::min(batch, boxes - done));
+      SPINERT_TRY(plan->run());
+    }
+    return {};
+  };
+  SPINERT_TRY(time_stage(options, row, run_all));
+  *count.i32() = static_cast<int32_t>(batch);
+  row.kernels = breakdown(*plan);
+  const DeviceInfo& device = engine.value()->device();
+  row.isa = device.isa;
+  row.precision = device.precision;
+  row.threads = device.threads;
+  row.patches = options.patches;
+  return engine.value()->file_sha256().status();
+}
+
+Status bench_slice(const StageOptions& options, const Picture& picture, StageRow& row) {
+  PipelineOptions pipeline_options;
+  pipeline_options.model = options.model;
+  pipeline_options.engine = options.engine;
+  pipeline_options.batch = static_cast<int>(options.batch);
+  Result<std::unique_ptr<Pipeline>> pipeline = Status();
+  row.open_ms = time_once([&] { pipeline = Pipeline::open(pipeline_options); }) * 1e3;
+  SPINERT_TRY(pipeline.status());
+  SPINERT_TRY(time_stage(options, row, [&]() -> Status {
+    const SliceResult slice = pipeline.value()->diagnose(picture, "slice");
+    row.patches = 0;
+    for (const Vertebra& vertebra : slice.vertebrae) row.patches += static_cast<int64_t>(vertebra.patches.size());
+    if (slice.status == "failed") return error(slice.error, "the diagnosis failed", "bench");
+    return {};
+  }));
+  const DeviceInfo& device = pipeline.value()->engine().device();
+  row.isa = device.isa;
+  row.precision = device.precision;
+  row.threads = device.threads;
+  return pipeline.value()->engine().file_sha256().status();
+}
+
+}  // namespace
+
+Result<StageRow> bench_stage(const StageOptions& options, const Picture& picture) {
+  StageRow row;
+  row.stage = options.stage;
+  if (options.stage == "detector") {
+    SPINERT_TRY(bench_detector(options, picture, row));
+  } else if (options.stage == "classifier") {
+    SPINERT_TRY(bench_classifier(options, picture, row));
+  } else if (options.stage == "slice") {
+    SPINERT_TRY(bench_slice(options, picture, row));
+  } else {
+    return error(ErrorId::E_USAGE, "no such stage", "--stage").expected("detector, classifier or slice", options.stage);
+  }
+  row.peak_rss_mb = peak_rss_mb();
+  return row;
+}
+
+}  // namespace spinert::bench

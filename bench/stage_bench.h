@@ -1,0 +1,38 @@
+// stage_bench.h - times a stage of the pipeline as a user meets it: after opening the model, on one slice.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "diagnosis/images/picture.h"
+#include "runtime/engine.h"
+
+namespace spinert::bench {
+
+struct StageOptions {
+  std::string stage;  // detector, classifier, slice
+  std::string model;
+  EngineOptions engine;
+  int64_t patches = 8;  // classifier only: patches of all vertebrae together
+  int64_t batch = 2;    // vertebrae per run of the classifier
+  int repeats = 5;      // of the whole stage, after one run that is reported as first_ms
+};
+
+struct KernelShare {
+  std::string kernel;
+  int nodes = 0;
+  double ms = 0, gflops = 0;
+};
+
+struct StageRow {
+  std::string stage, isa, precision;
+  int64_t patches = 0;
+  double median_ms = 0, min_ms = 0, first_ms = 0, open_ms = 0, peak_rss_mb = 0;
+  int threads = 1;
+  std::vector<KernelShare> kernels;  // slowest first; empty for the stage "slice"
+};
+
+// Errors: those of opening a model and of running it; E_USAGE for an unknown stage.
+Result<StageRow> bench_stage(const StageOptions& options, const Picture& picture);
+
+}  // namespace spinert::bench

@@ -1,0 +1,184 @@
+#include "diagnosis/input.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "diagnosis/images/sniff.h"
+#include "diagnosis/report/text.h"
+#include "weights/file_reader.h"
+
+namespace spinert {
+namespace {
+
+constexpr int kMaxFolderDepth = 64;       // deeper nesting is a mistake or an attack
+constexpr size_t kSniffBytes = 1024;      // the farthest signature ends at byte 348; text is judged by its first 512
+constexpr size_t kMaxInputs = 1'000'000;  // bounds the memory of the list
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// The run of digits at the front of text without leading zeros, cut from text.
+std::string_view take_number(std::string_view& text) {
+  size_t length = 0;
+  while (length < text.size() && is_digit(text[length])) ++length;
+  std::string_view number = text.substr(0, length);
+  text.remove_prefix(length);
+  while (number.size() > 1 && number.front() == '0') number.remove_prefix(1);
+  return number;
+}
+
+bool picture_extension(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  std::string ending(name.substr(dot + 1));
+  for (char& c : ending) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return ending == "png" || ending == "jpg" || ending == "jpeg";
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+class FolderWalk {
+ public:
+  explicit FolderWalk(InputList& list) : list_(list) {}
+
+  Status walk(const std::string& folder, int depth) {
+    if (depth > kMaxFolderDepth) return skip("folder nested too deeply");
+    struct stat info {};
+    if (::stat(folder.c_str(), &info) != 0) return unreadable(folder);
+    // Each folder once: links may point upwards.
+    if (!visited_.insert({info.st_dev, info.st_ino}).second) return skip("link to a folder that was seen before");
+    std::vector<std::string> names;
+    {
+      const std::unique_ptr<DIR, CloseFolder> handle(::opendir(folder.c_str()));
+      if (!handle) return unreadable(folder);
+      errno = 0;
+      for (const dirent* entry = ::readdir(handle.get()); entry; entry = ::readdir(handle.get())) {
+        names.emplace_back(entry->d_name);
+      }
+      if (errno != 0) return unreadable(folder);
+    }
+    std::ranges::sort(names, natural_less);
+    for (const std::string& name : names) {
+      if (name == "." || name == "..") continue;
+      SPINERT_TRY(entry(folder, name, depth));
+    }
+    return {};
+  }
+
+ private:
+  Status entry(const std::string& folder, const std::string& name, int depth) {
+    if (name.front() == '.') return see("hidden");
+    const std::string path = folder.back() == '/' ? folder + name : folder + '/' + name;
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return see(errno == ELOOP ? "link loop" : "link to nothing");
+    if (S_ISDIR(info.st_mode)) return walk(path, depth + 1);
+    // Pipes and devices are never opened: reading them may block for ever.
+    if (!S_ISREG(info.st_mode)) return see("not a regular file");
+    if (picture_extension(name)) return take(path);
+    std::array<uint8_t, kSniffBytes> bytes;
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return see("not readable");
+    const ssize_t got = ::read(file, bytes.data(), bytes.size());
+    ::close(file);
+    if (got < 0) return see("not readable");
+    const Content content = sniff(std::span(bytes).first(static_cast<size_t>(got)));
+    return content.kind == ContentKind::unknown ? see(std::string(content.name)) : take(path);
+  }
+
+  Status take(const std::string& path) {
+    ++list_.files_seen;
+    if (list_.inputs.size() >= kMaxInputs) {
+      return error(ErrorId::E_USAGE, "too many files", path).hint("Give at most a million slices in one run.");
+    }
+    list_.inputs.push_back({path, {}});
+    return {};
+  }
+  Status see(const std::string& reason) {
+    ++list_.files_seen;
+    return skip(reason);
+  }
+  Status skip(const std::string& reason) {
+    ++list_.skipped[reason];
+    return {};
+  }
+  // What lies in an unreadable folder is unknown, so it counts as a failed slice.
+  Status unreadable(const std::string& folder) {
+    list_.inputs.push_back(
+        {folder, error(ErrorId::E_INPUT_EMPTY, "cannot read the folder: " + system_error(errno), folder)
+                     .hint("Make it readable or leave it out.")});
+    return {};
+  }
+
+  InputList& list_;
+  std::set<std::pair<dev_t, ino_t>> visited_;
+};
+
+}  // namespace
+
+bool natural_less(std::string_view a, std::string_view b) {
+  std::string_view x = a, y = b;
+  while (!x.empty() && !y.empty()) {
+    if (is_digit(x.front()) && is_digit(y.front())) {
+      const std::string_view m = take_number(x), n = take_number(y);
+      if (m.size() != n.size()) return m.size() < n.size();
+      if (m != n) return m < n;
+      continue;
+    }
+    if (x.front() != y.front()) return static_cast<unsigned char>(x.front()) < static_cast<unsigned char>(y.front());
+    x.remove_prefix(1);
+    y.remove_prefix(1);
+  }
+  if (x.size() != y.size()) return x.size() < y.size();
+  // Equal but for leading zeros: any fixed order will do.
+  return a < b;
+}
+
+std::string InputList::describe() const {
+  std::string text = counted(files_seen, "file") + " seen";
+  const char* separator = "; skipped: ";
+  for (const auto& [reason, count] : skipped) {
+    text += separator + std::to_string(count) + ' ' + reason;
+    separator = ", ";
+  }
+  return text;
+}
+
+Result<InputList> expand_inputs(std::span<const std::string> arguments) {
+  InputList list;
+  FolderWalk walk(list);
+  for (const std::string& argument : arguments) {
+    struct stat info {};
+    if (::stat(argument.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+      ++list.files_seen;
+      list.inputs.push_back({argument, {}});
+      continue;
+    }
+    const size_t before = list.inputs.size();
+    SPINERT_TRY(walk.walk(argument, 0));
+    if (list.inputs.size() == before) {
+      list.inputs.push_back({argument, error(ErrorId::E_INPUT_EMPTY, "no picture in the folder", argument)
+                                           .expected("PNG or JPEG slices", list.describe())
+                                           .hint("Check the path; hidden files are skipped.")});
+    }
+  }
+  const bool any = std::ranges::any_of(list.inputs, [](const Input& input) { return input.problem.ok(); });
+  if (any) return list;
+  if (!list.inputs.empty()) return list.inputs.front().problem;
+  return error(ErrorId::E_INPUT_EMPTY, "no input was named").hint("Give at least one picture or folder.");
+}
+
+}  // namespace spinert

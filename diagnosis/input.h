@@ -1,0 +1,36 @@
+// input.h - which files a command line names: every named file, and the pictures inside every named folder.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/base/status.h"
+
+namespace spinert {
+
+struct Input {
+  std::string path;
+  Status problem;  // set if nothing can be read there, for example a folder without pictures: a failed slice
+};
+
+struct InputList {
+  std::vector<Input> inputs;  // in the order of the command line, inside a folder in natural order (s2 before s10)
+  size_t files_seen = 0;
+  std::map<std::string, size_t> skipped;  // reason -> number of files
+
+  // "7 files seen; skipped: 4 plain text, 3 hidden".
+  std::string describe() const;
+};
+
+// A named file is always an input, whatever it holds: its reader says what is wrong with it. In folders, recursively,
+// a regular file is an input if its content is a picture of any kind or its name ends in .png, .jpg or .jpeg (then an
+// empty or damaged file becomes a failed slice instead of going unseen). Hidden entries are skipped; links to folders
+// are followed once each. Fails with E_INPUT_EMPTY if not one input can be read.
+Result<InputList> expand_inputs(std::span<const std::string> arguments);
+
+// True if a stands before b when runs of digits are compared as numbers: "s2" < "s10".
+bool natural_less(std::string_view a, std::string_view b);
+
+}  // namespace spinert

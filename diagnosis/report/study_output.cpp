@@ -1,0 +1,237 @@
+#include "diagnosis/report/study_output.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "weights/atomic_file.h"
+#include "weights/file_reader.h"
+#include "weights/sha256.h"
+
+namespace spinert {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLockName = ".spinert-lock";
+constexpr const char* kStagePrefix = ".spinert-stage-";
+constexpr const char* kReportName = "report.json";
+constexpr int kMaxSuffix = 9999;
+
+Status output_error(const std::string& what, const std::string& path, int code) {
+  const ErrorId id = code == ENAMETOOLONG ? ErrorId::E_USAGE : ErrorId::E_OUTPUT;
+  return error(id, what + ": " + system_error(code), path).hint("Give another folder with -o.");
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+// Absolute and free of links as far as the path exists; empty if it cannot be told.
+std::string canonical(const std::string& path) {
+  std::error_code code;
+  fs::path result = fs::weakly_canonical(fs::path(path), code);
+  if (code) return {};
+  std::string text = result.lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+bool inside(const std::string& path, const std::string& folder) {
+  if (folder.empty() || path.empty()) return false;
+  if (path == folder || folder == "/") return true;
+  return path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 && path[folder.size()] == '/';
+}
+
+// Removes a folder of staged files; it holds regular files only.
+void remove_stage(const std::string& stage) {
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(stage, code)) ::unlink(entry.path().c_str());
+  ::rmdir(stage.c_str());
+}
+
+}  // namespace
+
+StudyOutput::StudyOutput(StudyOutput&& other) noexcept
+    : folder_(std::move(other.folder_)),
+      stage_(std::exchange(other.stage_, {})),
+      overwrite_(other.overwrite_),
+      inputs_(std::move(other.inputs_)),
+      files_(std::move(other.files_)),
+      lock_(std::exchange(other.lock_, -1)),
+      created_(other.created_) {}
+
+StudyOutput::~StudyOutput() {
+  abandon();
+}
+
+void StudyOutput::abandon() {
+  if (!stage_.empty()) remove_stage(stage_);
+  stage_.clear();
+  if (lock_ < 0) return;
+  // The name goes first: whoever opens the file afterwards gets one of his own.
+  ::unlink((folder_ + '/' + kLockName).c_str());
+  ::close(lock_);
+  lock_ = -1;
+  if (created_) ::rmdir(folder_.c_str());  // fails, as it should, unless the folder is empty
+}
+
+// Exclusive creation decides between two processes; the lock on the file tells a live owner from a dead one.
+Status StudyOutput::lock() {
+  const std::string path = folder_ + '/' + kLockName;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (file < 0 && errno == EEXIST) file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0) {
+      if (errno == ENOENT) continue;  // its owner removed it between the two calls
+      return output_error("cannot write into the output folder", folder_, errno);
+    }
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+      ::close(file);
+      return error(ErrorId::E_OUTPUT, "another run is writing to the output folder", folder_)
+          .hint("Wait for it, or give another folder with -o.");
+    }
+    struct stat held {
+    }, named{};
+    const bool same = ::fstat(file, &held) == 0 && ::lstat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+                      held.st_dev == named.st_dev;
+    if (same) {
+      lock_ = file;
+      return {};
+    }
+    ::close(file);  // the name was removed or renewed meanwhile
+  }
+  return error(ErrorId::E_OUTPUT, "cannot lock the output folder", folder_).hint("Give another folder with -o.");
+}
+
+bool StudyOutput::holds_result() const {
+  return exists(folder_ + '/' + kReportName) || exists(folder_ + "/report.html");
+}
+
+Status StudyOutput::prepare(const std::string& folder) {
+  folder_ = folder;
+  created_ = !exists(folder_);
+  std::error_code code;
+  fs::create_directories(fs::path(folder_), code);
+  struct stat info {};
+  if (::stat(folder_.c_str(), &info) != 0) {
+    return output_error("cannot create the output folder", folder_, code ? code.value() : errno);
+  }
+  if (!S_ISDIR(info.st_mode)) return output_error("the output is not a folder", folder_, ENOTDIR);
+  return lock();
+}
+
+Result<StudyOutput> StudyOutput::open(const std::string& folder, Overwrite overwrite,
+                                      std::span<const std::string> inputs) {
+  if (folder.empty()) return error(ErrorId::E_USAGE, "the output folder has no name", "-o");
+  StudyOutput output;
+  output.overwrite_ = overwrite;
+  const std::string target = canonical(folder);
+  for (const std::string& input : inputs) {
+    const std::string path = canonical(input);
+    if (path.empty()) continue;
+    std::error_code code;
+    if (!fs::is_directory(path, code)) {
+      output.inputs_.push_back(path);
+    } else if (inside(target, path)) {
+      return error(ErrorId::E_OUTPUT, "the output folder lies inside an input folder", folder)
+          .hint("Give a folder beside " + input + " with -o: results must never become inputs of the next run.");
+    }
+  }
+  std::string name = folder;
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  SPINERT_TRY(output.prepare(name));
+  for (int suffix = 2; overwrite == Overwrite::suffix && output.holds_result(); ++suffix) {
+    if (suffix > kMaxSuffix) return error(ErrorId::E_OUTPUT, "no free folder name is left", folder);
+    output.abandon();
+    SPINERT_TRY(output.prepare(name + '-' + std::to_string(suffix)));
+  }
+  if (overwrite == Overwrite::never && output.holds_result()) {
+    return error(ErrorId::E_OUTPUT, "the output folder already holds a result", output.folder_)
+        .hint("Give another folder with -o, or --overwrite replace or suffix.");
+  }
+  // Left by a process that was killed; the lock proves that nobody uses it.
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(output.folder_, code)) {
+    if (entry.path().filename().string().starts_with(kStagePrefix)) remove_stage(entry.path().string());
+  }
+  std::string stage = output.folder_ + '/' + kStagePrefix + "XXXXXX";
+  if (!::mkdtemp(stage.data())) return output_error("cannot write into the output folder", output.folder_, errno);
+  output.stage_ = stage;
+  return output;
+}
+
+Status StudyOutput::add(const std::string& name, std::string_view bytes, const std::string& source) {
+  const std::string target = folder_ + '/' + name;
+  if (exists(target)) {
+    if (overwrite_ != Overwrite::replace) {
+      return error(ErrorId::E_OUTPUT, "will not replace a file", target)
+          .hint("Give another folder with -o, or --overwrite replace or suffix.");
+    }
+    if (std::ranges::find(inputs_, canonical(target)) != inputs_.end()) {
+      return error(ErrorId::E_OUTPUT, "will not replace an input of this run", target)
+          .hint("Give another folder with -o.");
+    }
+  }
+  SPINERT_ASSIGN(AtomicFile file, AtomicFile::create(stage_ + '/' + name, AtomicFile::Existing::refuse));
+  SPINERT_TRY(file.write(bytes));
+  SPINERT_TRY(file.commit());
+  files_.push_back({name, to_hex(sha256(bytes.data(), bytes.size())), source});
+  return {};
+}
+
+// Makes the names in the folder durable. Some file systems cannot sync a folder; the files are durable either way.
+Status StudyOutput::sync_folder() const {
+  const int handle = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int synced = handle < 0 ? -1 : ::fsync(handle);
+  const int code = errno;
+  if (handle >= 0) ::close(handle);
+  if (synced == 0 || code == EINVAL || code == ENOTSUP) return {};
+  return output_error("cannot sync the output folder", folder_, code);
+}
+
+Status StudyOutput::publish() {
+  std::vector<std::string> fresh;  // names that were free before; taken back if the run cannot be published as a whole
+  Status status;
+  for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
+    const std::string from = stage_ + '/' + files_[i].name, to = folder_ + '/' + files_[i].name;
+    // report.json may not become durable before the files that it names.
+    if (i + 1 == files_.size()) status = sync_folder();
+    if (!status.ok()) break;
+    const bool replaces = exists(to);
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      status = output_error("cannot rename a finished file", to, errno);
+    } else if (!replaces) {
+      fresh.push_back(to);
+    }
+  }
+  if (status.ok()) status = sync_folder();
+  if (!status.ok()) {
+    for (auto path = fresh.rbegin(); path != fresh.rend(); ++path) ::unlink(path->c_str());
+    return status;
+  }
+  created_ = false;
+  return {};
+}
+
+std::string preview_name(const std::string& source) {
+  constexpr size_t kLongest = 120;
+  std::string_view stem = source;
+  if (stem.ends_with(".png")) stem.remove_suffix(4);
+  std::string name = "preview-";
+  for (const char c : stem.substr(0, kLongest)) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    name += plain ? c : '_';
+  }
+  return name + ".png";
+}
+
+}  // namespace spinert

@@ -1,0 +1,65 @@
+// study_output.h - the folder that a study's results go to.
+//
+// All files of a run are first written, whole and durable, into a hidden folder inside the output folder; publish()
+// then renames them to their names, report.json last. So a result is complete when report.json is there, a full disk
+// leaves what was there before, and a process that dies leaves nothing that looks finished.
+// Two processes never write one folder at a time: a lock file is created exclusively and held until the end. A lock
+// left by a dead process is recognised, because the lock on the file itself died with it.
+// Errors: E_OUTPUT with the system's reason; E_USAGE for a path that the system calls too long.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "diagnosis/report/report_json.h"
+#include "kernels/base/status.h"
+
+namespace spinert {
+
+enum class Overwrite : unsigned char {
+  never,    // refuse if the folder holds a result
+  replace,  // replace it, file by file
+  suffix,   // take the first free of OUT, OUT-2, OUT-3, ...
+};
+
+class StudyOutput {
+ public:
+  // Creates the folder with its parents, locks it and looks for a result in it. `inputs`: the arguments of the command
+  // line; a folder inside one of them is refused, and no file of theirs is ever replaced.
+  static Result<StudyOutput> open(const std::string& folder, Overwrite overwrite, std::span<const std::string> inputs);
+  // Without publish(): everything staged is removed, and the folder too if it was made for this run.
+  ~StudyOutput();
+  StudyOutput(StudyOutput&& other) noexcept;
+  StudyOutput& operator=(StudyOutput&&) = delete;
+
+  const std::string& folder() const { return folder_; }
+
+  // Stages one file; name has no slash. `source` goes into the record only.
+  Status add(const std::string& name, std::string_view bytes, const std::string& source = {});
+  // What has been added so far, for report.json.
+  const std::vector<WrittenFile>& files() const { return files_; }
+  // Gives the files their names in the order of add(); report.json must have been added last.
+  Status publish();
+
+ private:
+  StudyOutput() = default;
+  Status lock();
+  Status sync_folder() const;
+  bool holds_result() const;
+  Status prepare(const std::string& folder);
+  void abandon();
+
+  std::string folder_, stage_;
+  Overwrite overwrite_ = Overwrite::never;
+  std::vector<std::string> inputs_;  // canonical paths of named files
+  std::vector<WrittenFile> files_;
+  int lock_ = -1;
+  bool created_ = false;
+};
+
+// "preview-<name>.png" with only letters, digits, '.', '-' and '_' of the slice's name. Two names may give the same
+// one; the caller numbers them.
+std::string preview_name(const std::string& source);
+
+}  // namespace spinert
