@@ -1,7 +1,8 @@
-// igemm.inl - body of the implicit matrix product over the vector type V of kernels/base/simd.h. Included by one file per
-// instruction set, inside an unnamed namespace.
+// igemm.inl - body of the implicit matrix product over the vector type V of kernels/base/simd.h. Included by one file
+// per instruction set, inside an unnamed namespace.
 //
-// Tile   kTileRows x kTileVectors accumulators stay in registers while k runs; per k: kTileVectors loads of B, kTileRows
+// Tile   kTileRows x kTileVectors accumulators stay in registers while k runs; per k: kTileVectors loads of B,
+// kTileRows
 //        broadcasts of A, kTileRows * kTileVectors fused multiply-adds.
 // Order  every output is one chain over k in storage order (tap, channel), the same for every tile, thread and batch.
 template <class V, int kTileRows, int kTileVectors>
@@ -48,9 +49,10 @@ class Igemm {
     }
   }
 
-  // Copies chunks [q_begin, q_end) of rows [first, first + count) to block, as [tile][chunk][row of tile][16]: the order
-  // in which the tile reads them. Taps outside the image and rows beyond count are zero.
-  static void gather(const IgemmProblem& p, int64_t first, int64_t count, int64_t q_begin, int64_t q_end, float* block) {
+  // Copies chunks [q_begin, q_end) of rows [first, first + count) to block, as [tile][chunk][row of tile][16]: the
+  // order in which the tile reads them. Taps outside the image and rows beyond count are zero.
+  static void gather(const IgemmProblem& p, int64_t first, int64_t count, int64_t q_begin, int64_t q_end,
+                     float* block) {
     const int64_t per_tap = p.chunks_per_tap(), padded = (count + kTileRows - 1) / kTileRows * kTileRows;
     for (int64_t r = 0; r < padded; ++r) {
       float* to = block + (r / kTileRows) * kTileRows * (q_end - q_begin) * kIgemmChunk + (r % kTileRows) * kIgemmChunk;

@@ -1,5 +1,5 @@
-// conv2d_igemm.inl - conv2d as an implicit matrix product over Tile (an Igemm of kernels/base/igemm.inl). Included by one
-// file per instruction set, inside an unnamed namespace.
+// conv2d_igemm.inl - conv2d as an implicit matrix product over Tile (an Igemm of kernels/base/igemm.inl). Included by
+// one file per instruction set, inside an unnamed namespace.
 template <class Tile>
 struct Conv2dIgemm {
   enum Input { kX, kWeight, kBias, kResidual };

@@ -1,6 +1,6 @@
-// conv2d_stem.inl - body of conv2d_stem over the vector type V. Included by one file per instruction set, inside an unnamed
-// namespace. Each thread copies the picture rows of one output row into a zero-padded strip, so that the inner loop has no
-// border test; it then walks tiles of kTilePixels pixels times kTileVectors vectors of output channels.
+// conv2d_stem.inl - body of conv2d_stem over the vector type V. Included by one file per instruction set, inside an
+// unnamed namespace. Each thread copies the picture rows of one output row into a zero-padded strip, so that the inner
+// loop has no border test; it then walks tiles of kTilePixels pixels times kTileVectors vectors of output channels.
 template <class V, int kTilePixels, int kTileVectors>
 struct Conv2dStemDirect {
   using Reg = typename V::V;

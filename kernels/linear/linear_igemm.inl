@@ -1,5 +1,5 @@
-// linear_igemm.inl - linear as the implicit matrix product of 1x1 images over Tile (an Igemm of kernels/base/igemm.inl).
-// Included by one file per instruction set, inside an unnamed namespace.
+// linear_igemm.inl - linear as the implicit matrix product of 1x1 images over Tile (an Igemm of
+// kernels/base/igemm.inl). Included by one file per instruction set, inside an unnamed namespace.
 template <class Tile>
 struct LinearIgemm {
   enum Input { kX, kWeight, kBias };
