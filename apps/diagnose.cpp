@@ -75,9 +75,7 @@ class DiagnoseRun {
   int run() {
     const auto begin = Clock::now();
     if (const Status status = look_at_all(begin); !status.ok()) {
-      sections_.clear();
-      problem_ = status;
-      fail_study(study_, status);
+      fail(status);
     }
     study_.total_ms = milliseconds_since(begin);
     return finish();
@@ -86,10 +84,10 @@ class DiagnoseRun {
  private:
   // An error here is one of the whole run; what a single picture does wrong stays with its slice.
   Status look_at_all(Clock::time_point begin) {
-    SPINERT_ASSIGN(const std::string model, model_path(arguments_.model));
+    SPINERT_ASSIGN(model_, model_path(arguments_.model));
     study_.demo_model = arguments_.model.empty();
     SPINERT_ASSIGN(const InputList list, expand_inputs(arguments_.inputs));
-    SPINERT_TRY(open_pipeline(model));
+    SPINERT_TRY(open_pipeline());
     RunControl control;
     control.cancel = &stop_signal();
     if (arguments_.timeout > 0) control.deadline = begin + std::chrono::seconds(arguments_.timeout);
@@ -102,10 +100,10 @@ class DiagnoseRun {
     return {};
   }
 
-  Status open_pipeline(const std::string& model) {
+  Status open_pipeline() {
     const auto begin = Clock::now();
     PipelineOptions options;
-    options.model = model;
+    options.model = model_;
     options.engine = arguments_.engine.options();
     options.batch = static_cast<int>(arguments_.batch);
     if (arguments_.threshold) options.threshold = static_cast<float>(*arguments_.threshold);
@@ -157,10 +155,10 @@ class DiagnoseRun {
       return failed_slice(source, error(ErrorId::E_TIMEOUT, "not looked at: the time limit was reached", source)
                                       .hint("Raise --timeout or leave it out."));
     }
-    if (!input.problem.ok()) return failed(source, input.problem);
+    if (!input.problem.ok()) return failed(source, input.path, input.problem);
     try {
       const Result<Picture> picture = read_picture(input.path);
-      if (!picture.ok()) return failed(source, picture.status());
+      if (!picture.ok()) return failed(source, input.path, picture.status());
       return pipeline_->diagnose(picture.value(), source, control);
     } catch (const std::bad_alloc&) {
       return failed_slice(
@@ -169,9 +167,23 @@ class DiagnoseRun {
     }
   }
 
-  SliceResult failed(const std::string& source, const Status& status) {
+  SliceResult failed(const std::string& source, const std::string& path, const Status& status) {
     if (problem_.ok()) problem_ = status;
-    return failed_slice(source, status);
+    SliceResult slice = failed_slice(source, status);
+    for (Reason& reason : slice.reasons) reason.text = without_folder(std::move(reason.text), path);
+    return slice;
+  }
+
+  // The whole run failed: the error may name the model or an argument.
+  void fail(const Status& status) {
+    sections_.clear();
+    problem_ = status;
+    fail_study(study_, status);
+    std::vector<std::string> paths = arguments_.inputs;
+    paths.push_back(model_);
+    for (Reason& reason : study_.reasons) {
+      for (const std::string& path : paths) reason.text = without_folder(std::move(reason.text), path);
+    }
   }
 
   // Writes what belongs to the slice alone and drops its pixels, so that memory does not grow with their number.
@@ -283,6 +295,7 @@ class DiagnoseRun {
   StudyOutput output_;
   StudyResult study_;
   ReportFacts facts_;
+  std::string model_;
   std::unique_ptr<Pipeline> pipeline_;
   SourceNames names_;
   std::set<std::string> preview_names_;

@@ -10,6 +10,7 @@
 #include "diagnosis/pipeline.h"
 #include "kernels/place/place.h"
 #include "kernels/registry.h"
+#include "weights/model_file.h"
 
 namespace spinert::bench {
 namespace {
@@ -108,14 +109,9 @@ Status bench_detector(const StageOptions& options, const Picture& picture, Stage
 Status bench_classifier(const StageOptions& options, const Picture& picture, StageRow& row) {
   // The table of the model says how many patches a vertebra has; a number that is no multiple of it is timed with one
   // patch per vertebra.
-  int64_t per_box = 0;
-  {
-    PipelineOptions probe;
-    probe.model = options.model;
-    probe.engine = options.engine;
-    SPINERT_ASSIGN(const auto pipeline, Pipeline::open(probe));
-    per_box = static_cast<int64_t>(pipeline->config().patches.table.size());
-  }
+  SPINERT_ASSIGN(const ModelFile file, ModelFile::open(options.model));
+  SPINERT_ASSIGN(const PipelineConfig config, parse_pipeline_config(file.config(), options.model));
+  auto per_box = static_cast<int64_t>(config.patches.table.size());
   EngineOptions engine_options = options.engine;
   if (options.patches % per_box != 0) {
     engine_options.crop_entries = 1;

@@ -276,7 +276,8 @@ Status Machine::execute(uint8_t opcode) {
     default: break;
   }
   static constexpr char kHex[] = "0123456789abcdef";
-  return fail("PT-05", std::string("pickle opcode 0x") + kHex[opcode >> 4] + kHex[opcode & 15] + " is not allowed");
+  return fail("PT-05", std::string("pickle opcode 0x") + kHex[opcode >> 4] + kHex[opcode & 15] + " is not allowed")
+      .hint("Save model.state_dict() with torch.save and its default protocol.");
 }
 
 Status Machine::global() {

@@ -1,5 +1,6 @@
 #include "converter/source_tensors.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "config/json.h"
@@ -13,6 +14,14 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text = "(";
   for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + ")";
+}
+
+// Adds at most `room` lines; what does not fit is counted in the last of them.
+void append(std::vector<std::string>& lines, const std::vector<std::string>& more, size_t room) {
+  for (size_t i = 0; i < more.size() && i < room; ++i) {
+    const bool cut = i + 1 == room && more.size() > room;
+    lines.push_back(cut ? "... and " + std::to_string(more.size() - i) + " more such lines" : more[i]);
+  }
 }
 
 // A counter of training steps that batch norm keeps; no part of the model.
@@ -96,15 +105,15 @@ Status SourceTensors::finish(const std::string& architecture) const {
   }
   if (missing_.empty() && shape_lines_.empty() && unexpected.empty()) return value_problem_;
 
-  std::vector<std::string> lines = shape_lines_;
-  lines.insert(lines.end(), missing_.begin(), missing_.end());
-  lines.insert(lines.end(), unexpected.begin(), unexpected.end());
+  std::vector<std::string> lines;
+  // Missing and unexpected names mostly explain each other, so both get room.
+  append(lines, shape_lines_, kMaxLines / 2);
+  append(lines, missing_,
+         std::max(kMaxLines / 2 - 1, kMaxLines - std::min(kMaxLines, lines.size() + unexpected.size())));
+  append(lines, unexpected, kMaxLines - std::min(kMaxLines, lines.size()));
   std::string diff = std::to_string(missing_.size()) + " missing, " + std::to_string(unexpected.size()) +
                      " unexpected, " + std::to_string(shape_lines_.size()) + " of another shape:";
-  for (size_t i = 0; i < lines.size() && i < kMaxLines; ++i) {
-    const bool cut = i + 1 == kMaxLines && lines.size() > kMaxLines;
-    diff += "\n  " + (cut ? "... and " + std::to_string(lines.size() - i) + " more" : lines[i]);
-  }
+  for (const std::string& line : lines) diff += "\n  " + line;
   return error(ErrorId::E_MODEL_ARCH, "PT-10: the checkpoint does not fit the architecture " + architecture, where_)
       .hint(diff);
 }

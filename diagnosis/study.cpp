@@ -38,6 +38,15 @@ void fail_study(StudyResult& study, const Status& status) {
   study.reasons.push_back({std::string(error_name(status.id())), clean_utf8(status.message())});
 }
 
+std::string without_folder(std::string text, const std::string& path) {
+  const std::string shown = clean_utf8(path), name = file_name_of(path);
+  if (shown.empty() || shown == name) return text;
+  for (size_t at = text.find(shown); at != std::string::npos; at = text.find(shown, at + name.size())) {
+    text.replace(at, shown.size(), name);
+  }
+  return text;
+}
+
 std::string SourceNames::add(const std::string& path) {
   const std::string name = file_name_of(path);
   // The extension starts at the last dot that is not the first character.

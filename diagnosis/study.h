@@ -20,6 +20,10 @@ SliceResult failed_slice(const std::string& source, const Status& status);
 // A study that failed before any slice was looked at: status "failed", no slices, the exit code of the error.
 void fail_study(StudyResult& study, const Status& status);
 
+// Replaces a path by its last part wherever it stands in a text: reports name files, never the folders they came from,
+// which may name a patient and differ between two machines.
+std::string without_folder(std::string text, const std::string& path);
+
 // Names slices within one study: the cleaned file name, and "-2", "-3" before the extension for equal names.
 class SourceNames {
  public:

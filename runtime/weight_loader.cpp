@@ -19,9 +19,12 @@ bool packs(const PlannedNode& node, int number) {
          node.node->in[kPackedInput] == number;
 }
 
-bool is_source(const Graph& graph, int number) {
-  return std::ranges::any_of(
-      graph.derived, [&](const DerivedConstant& d) { return std::ranges::find(d.sources, number) != d.sources.end(); });
+// A source or a result of a rewrite: the rewrite needs it in plain form.
+bool in_rewrite(const Graph& graph, int number) {
+  return std::ranges::any_of(graph.derived, [&](const DerivedConstant& d) {
+    return std::ranges::find(d.sources, number) != d.sources.end() ||
+           std::ranges::find(d.results, number) != d.results.end();
+  });
 }
 
 }  // namespace
@@ -37,7 +40,7 @@ WeightLoader::Target WeightLoader::target(const std::string& stored_name) const 
 
 // Plain data is needed by every reader that does not pack it, and by the rewrites until they have run.
 bool WeightLoader::keep_plain(const Target& t) const {
-  if (is_source(t.plan->graph(), t.number)) return true;
+  if (in_rewrite(t.plan->graph(), t.number)) return true;
   for (const PlannedNode& node : t.plan->planned()) {
     for (size_t i = 0; i < node.node->in.size(); ++i) {
       if (node.node->in[i] == t.number && !(i == kPackedInput && packs(node, t.number))) return true;
