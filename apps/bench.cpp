@@ -1,5 +1,7 @@
 // bench.cpp - `spinert bench`: stages of the pipeline or single kernels, as a table and as JSON.
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 
 #include "apps/command.h"
 #include "bench/op_bench.h"
@@ -15,7 +17,8 @@ constexpr auto kInline = JsonText::Layout::inline_;
 
 struct Arguments {
   std::vector<std::string> stages, cases;
-  std::string op, kernel, model, slice, json;
+  std::string op, kernel, model, slice, json, shapes;
+  bool best = false;
   EngineArguments engine;
   int64_t patches = 8, batch = 2, repeats = 5;
 };
@@ -88,13 +91,31 @@ Status bench_stages(const Arguments& arguments, JsonText& json) {
   return {};
 }
 
+// The case lines of a file of layers ("name xCOUNT case"), of one operator or of all.
+Result<std::vector<std::string>> read_shapes(const std::string& path, const std::string& op) {
+  std::ifstream file(path);
+  if (!file) return error(ErrorId::E_INPUT_EMPTY, "the file of layers cannot be opened", path);
+  std::vector<std::string> cases;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name, count, rest;
+    if (line.starts_with('#') || !(words >> name >> count) || !std::getline(words >> std::ws, rest)) continue;
+    if (op.empty() || rest.starts_with(op + " ")) cases.push_back(rest);
+  }
+  if (cases.empty()) {
+    return error(ErrorId::E_USAGE, "no layer to time", path).expected("lines of name, xCOUNT and a case", op);
+  }
+  return cases;
+}
+
 Status bench_kernels(const Arguments& arguments, JsonText& json) {
+  std::vector<std::string> cases = arguments.cases;
+  if (!arguments.shapes.empty()) {
+    SPINERT_ASSIGN(cases, read_shapes(arguments.shapes, arguments.op));
+  }
   bench::OpBenchOptions options;
-  options.op = arguments.op;
-  // A case names its operator: --case alone is enough.
-  if (options.op.empty()) options.op = arguments.cases.front().substr(0, arguments.cases.front().find(' '));
-  options.cases = arguments.cases;
   options.kernel = arguments.kernel;
+  options.best_only = arguments.best;
   if (arguments.engine.isa == "scalar") options.limit = Level::scalar;
   if (arguments.engine.isa == "avx2") options.limit = Level::avx2;
   ThreadPool pool(arguments.engine.threads > 0 ? static_cast<int>(arguments.engine.threads) : usable_threads());
@@ -102,11 +123,22 @@ Status bench_kernels(const Arguments& arguments, JsonText& json) {
   const bench::Roof roof = bench::measure_roof(level, pool);
   std::printf("roof: %.1f GFLOP/s, %.1f GB/s, %s, %d threads\n", roof.gflops, roof.gbytes,
               std::string(level_name(level)).c_str(), pool.size());
-  SPINERT_ASSIGN(const auto rows, bench::bench_op(options, roof, pool, print_op));
   json.key("threads").integer(pool.size());
   json.key("roof").begin_object(kInline).key("gflops").number(roof.gflops).key("gbytes_per_s").number(roof.gbytes);
   json.end().key("kernels").begin_array();
-  for (const bench::OpRow& row : rows) op_json(json, row);
+  const auto measure = [&]() -> Status {
+    SPINERT_ASSIGN(const auto rows, bench::bench_op(options, roof, pool, print_op));
+    for (const bench::OpRow& row : rows) op_json(json, row);
+    return {};
+  };
+  options.op = arguments.op;
+  if (cases.empty()) SPINERT_TRY(measure());  // all cases of the operator
+  for (const std::string& line : cases) {
+    // A case names its operator: --case alone is enough.
+    options.op = arguments.op.empty() ? line.substr(0, line.find(' ')) : arguments.op;
+    options.cases = {line};
+    SPINERT_TRY(measure());
+  }
   json.end();
   return {};
 }
@@ -114,9 +146,9 @@ Status bench_kernels(const Arguments& arguments, JsonText& json) {
 int run_bench(const Arguments& arguments, bool json_log) {
   JsonText json;
   json.begin_object();
-  const bool single = !arguments.op.empty() || !arguments.cases.empty();
+  const bool single = !arguments.op.empty() || !arguments.cases.empty() || !arguments.shapes.empty();
   if (single == !arguments.stages.empty()) {
-    return print_error(error(ErrorId::E_USAGE, "give either --stage, or --op and --case", "command line")
+    return print_error(error(ErrorId::E_USAGE, "give either --stage, or --op, --case or --shapes", "command line")
                            .hint("See spinert bench --help."),
                        json_log);
   }
@@ -140,13 +172,16 @@ void add_bench(CLI::App& app, Invocation& invocation) {
   command->add_option("--model", arguments->model, "model file; default: the synthetic demo model")->type_name("FILE");
   command->add_option("--op", arguments->op, "time the kernels of this operator on its cases")->type_name("NAME");
   command->add_option("--case", arguments->cases, "one case line; may be given more than once")->type_name("LINE");
+  command->add_option("--shapes", arguments->shapes, "a file of layers, as in bench/shapes")->type_name("FILE");
+  command->add_flag("--best", arguments->best, "only the kernel that a plan would take");
   command->add_option("--kernel", arguments->kernel, "only this kernel")->type_name("NAME");
   command->add_option("--json", arguments->json, "write the figures to this file")->type_name("FILE");
   arguments->engine.add(*command);
   add_log(*command, invocation);
   command->footer(
       "Examples:\n  spinert bench --stage detector --threads 2 --json detector.json\n"
-      "  spinert bench --case \"conv2d h=64 w=64 c=64 o=64 k=3 padding=1\" --isa avx2");
+      "  spinert bench --case \"conv2d h=64 w=64 c=64 o=64 k=3 padding=1\" --isa avx2\n"
+      "  spinert bench --shapes bench/shapes/detector.txt --best");
   command->callback([arguments, &invocation] {
     invocation.run = [arguments, &invocation] { return run_bench(*arguments, invocation.json_log); };
   });

@@ -132,7 +132,9 @@ Result<std::vector<OpRow>> bench_op(const OpBenchOptions& options, const Roof& r
         row.times_reference = row.warm_us > 0 ? reference * 1e6 / row.warm_us : 0;
       }
       if (done) done(row);
+      const bool taken = row.refused.empty();
       rows.push_back(std::move(row));
+      if (options.best_only && taken) break;
     }
   }
   if (rows.empty()) {

@@ -16,7 +16,8 @@ struct OpBenchOptions {
   std::vector<std::string> cases;  // case lines; empty: all cases of the operator
   std::string kernel;              // only this row; empty: every cpu row that the machine and `limit` allow
   Level limit = Level::avx512;
-  bool reference = true;  // time the reference too, unless the case is large
+  bool best_only = false;  // of each case only the first row that takes it
+  bool reference = true;   // time the reference too, unless the case is large
 };
 
 struct OpRow {

@@ -70,7 +70,16 @@ Status PipelineImpl::open(const PipelineOptions& options) {
     return error(ErrorId::E_CONFIG, "the model holds no config", options_.model);
   }
   SPINERT_ASSIGN(config_, parse_pipeline_config(config->second, options_.model));
-  if (options_.threshold) config_.diagnosis.score_threshold = *options_.threshold;
+  if (options_.threshold) {
+    // Below the detector's own threshold there are no boxes to be had: a lower number would promise what is not kept.
+    const auto lowest = static_cast<float>(config_.detector.box.score_threshold);
+    if (!(*options_.threshold > lowest && *options_.threshold <= 1)) {
+      return error(ErrorId::E_USAGE, "threshold out of range")
+          .expected("above " + std::to_string(lowest) + " (the detector keeps no box below it), at most 1",
+                    std::to_string(*options_.threshold));
+    }
+    config_.diagnosis.score_threshold = *options_.threshold;
+  }
   return check_graphs();
 }
 
@@ -230,7 +239,6 @@ SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& so
   for (const std::string& warning : picture.warnings) {
     slice.reasons.push_back({warning.substr(0, warning.find(':')), warning});
   }
-  if (picture.lossy) slice.reasons.push_back({"lossy", "lossy input: JPEG; small damage in it cannot be seen"});
   const auto begin = Clock::now();
   std::optional<HuWindow> window;
   if (options_.hu_offset) {

@@ -1,5 +1,5 @@
 // fusion.h - the exact rewrites applied when a model is loaded (docs/architecture.md). They change cost, not meaning;
-// each has a test against the unfused graph (tests/test_fusion.cpp).
+// each has a test against the unfused graph (tests/test_engine.cpp).
 #pragma once
 
 #include "graph/graph.h"

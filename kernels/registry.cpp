@@ -100,7 +100,8 @@ const CpuFeatures& cpu_features() {
 const KernelInfo* choose_kernel(OpId op, Backend backend, Level limit, const OpCall& call,
                                 std::vector<Refusal>* refusals) {
   for (const KernelInfo* row : planted()) {
-    if (row->op == op && row->backend == backend) return row;
+    const bool fits = row->op == op && row->backend == backend;
+    if (fits && !(row->kernel->rejects && row->kernel->rejects(call))) return row;
   }
   for (const KernelInfo& row : kKernels) {
     if (row.op != op || row.backend != backend) continue;

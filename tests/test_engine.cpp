@@ -2,8 +2,9 @@
 // for any number of threads, batch and repetition, and every error of the public interface.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
-#include <filesystem>
+#include <limits>
 
 #include "diagnosis/pipeline.h"
 #include "graph/fusion.h"
@@ -193,30 +194,49 @@ TEST(Engine, PinnedHashOpens) {
 }
 
 // NU-01: a non-finite number anywhere ends in "indeterminate", never in an empty slice that looks clean.
+struct NonFinite {
+  OpId op;  // the operator whose output gets one bad number: in the detector, or at the very end of the classifier
+  const char* kernel;
+  float value;
+};
+
 TEST(Pipeline, NonFiniteNumbersAreIndeterminate) {
-  const KernelInfo* real = nullptr;
-  for (const KernelInfo& row : all_kernels()) {
-    if (row.op == OpId::conv2d_stem && row.backend == Backend::cpu && row.level == Level::scalar) real = &row;
-  }
-  ASSERT_NE(real, nullptr);
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  const NonFinite rows[] = {{OpId::conv2d_stem, "conv2d_stem_direct_2x4_scalar", kNan},
+                            {OpId::conv2d_stem, "conv2d_stem_direct_2x4_scalar", kInf},
+                            {OpId::global_average_pool, "global_average_pool_scalar", kNan},
+                            {OpId::sigmoid, "sigmoid_scalar", kNan}};
   static const Kernel* original = nullptr;
-  original = real->kernel;
-  for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    static float value = 0;
-    value = poison;
+  static float value = 0;
+  for (const NonFinite& bad : rows) {
+    value = bad.value;
+    for (const KernelInfo& info : all_kernels()) {
+      if (std::string(info.name) == bad.kernel) original = info.kernel;
+    }
+    ASSERT_NE(original, nullptr);
     Kernel broken = *original;
     broken.run = [](const OpCall& call, const RunContext& context) {
       original->run(call, context);
-      call.out[0].f32()[call.out[0].elements() / 2] = value;
+      const int64_t row = call.out[0].elements() / std::max<int64_t>(1, call.out[0].shape[0]);
+      call.out[0].f32()[call.out[0].rows() * row / 2] = value;
     };
-    const KernelInfo row{OpId::conv2d_stem, Backend::cpu, Level::scalar, "planted_non_finite", &broken};
-    plant_kernel_for_tests(&row);
+    const KernelInfo planted{bad.op, Backend::cpu, Level::scalar, "planted_non_finite", &broken};
+    plant_kernel_for_tests(&planted);
     const SliceResult slice = diagnose({.device = "cpu", .isa = "scalar", .threads = 1}, 2, 1);
     clear_planted_kernels_for_tests();
-    EXPECT_EQ(slice.status, "indeterminate");
-    EXPECT_EQ(slice.error, ErrorId::E_NONFINITE);
-    EXPECT_NE(slice.alert, "negative");
-    EXPECT_TRUE(slice.vertebrae.empty());
+    EXPECT_EQ(slice.status, "indeterminate") << bad.kernel;
+    EXPECT_EQ(slice.error, ErrorId::E_NONFINITE) << bad.kernel;
+    EXPECT_NE(slice.alert, "negative") << bad.kernel;
+    EXPECT_TRUE(slice.vertebrae.empty()) << bad.kernel;
+  }
+}
+
+TEST(Pipeline, ThresholdsWithoutEffectAreRefused) {
+  for (const float threshold : {-1.0f, 0.0f, 0.05f, 1.5f, std::numeric_limits<float>::quiet_NaN()}) {
+    const auto pipeline =
+        Pipeline::open({.model = model_path(), .engine = {.device = "cpu", .threads = 1}, .threshold = threshold});
+    ASSERT_FALSE(pipeline.ok()) << threshold;
+    EXPECT_EQ(pipeline.status().id(), ErrorId::E_USAGE);
   }
 }
 

@@ -3,7 +3,8 @@
 // version.
 //
 // Source: range reduction exp(x) = 2^n exp(r), |r| <= ln(2)/2 in two parts (Cody and Waite, 1980), Taylor polynomial of
-// degree 7 for exp(r): truncation below 1e-9 relative, so rounding dominates. Measured: at most 1.4 ulp on [-87, 88].
+// degree 7 for exp(r): truncation below 1e-8 relative, so rounding dominates. Measured over every float in [-87, 88]: at
+// most 1.22 ulp, 1.03e-7 relative.
 // Edges: x > 88.72 gives +inf, x < -87.3 gives 0 (subnormal results are flushed), NaN stays NaN.
 #pragma once
 

@@ -26,7 +26,8 @@ void max_pool2d_row(const MaxPool2dParams& p, const Shape& x, const float* image
     float* pixel_out = y + ox * channels;
     int64_t c = 0;
     for (; c + kMaxPoolBlock * S::kLanes <= channels; c += kMaxPoolBlock * S::kLanes) {
-      V largest[kMaxPoolBlock] = {lowest, lowest, lowest, lowest};
+      V largest[kMaxPoolBlock];
+      for (V& v : largest) v = lowest;
       for (int64_t iy = y0; iy < y1; ++iy) {
         const float* pixel = image + (iy * width + x0) * channels + c;
         for (int64_t ix = x0; ix < x1; ++ix, pixel += channels) {

@@ -9,7 +9,10 @@
 namespace spinert {
 namespace {
 
-constexpr int64_t kRoiBlock = 4;  // vectors of channels per pass
+// Vectors of channels per pass: 64 channels, of which 8 sums and a weight fit the registers of every level. One lane at
+// a time, 4 sums are enough to hide the latency of an addition.
+template <class S>
+constexpr int64_t kRoiBlock = S::kLanes == 1 ? 4 : 64 / S::kLanes;
 constexpr int64_t kRoiMaxTerms = 4 * kRoiAlignMaxSampling * kRoiAlignMaxSampling;
 
 // The weighted pixels of one bin; weights hold the division by the number of samples.
@@ -51,14 +54,15 @@ template <class S>
 void roi_sum(const RoiTerms& terms, int64_t channels, float* y) {
   using V = typename S::V;
   int64_t c = 0;
-  for (; c + kRoiBlock * S::kLanes <= channels; c += kRoiBlock * S::kLanes) {
-    V sum[kRoiBlock] = {S::zero(), S::zero(), S::zero(), S::zero()};
+  for (; c + kRoiBlock<S> * S::kLanes <= channels; c += kRoiBlock<S> * S::kLanes) {
+    V sum[kRoiBlock<S>];
+    for (V& v : sum) v = S::zero();
     for (int64_t t = 0; t < terms.count; ++t) {
       const V weight = S::set1(terms.weight[t]);
       const float* pixel = terms.pixel[t] + c;
-      for (int64_t b = 0; b < kRoiBlock; ++b) sum[b] = S::madd(weight, S::loadu(pixel + b * S::kLanes), sum[b]);
+      for (int64_t b = 0; b < kRoiBlock<S>; ++b) sum[b] = S::madd(weight, S::loadu(pixel + b * S::kLanes), sum[b]);
     }
-    for (int64_t b = 0; b < kRoiBlock; ++b) S::storeu(y + c + b * S::kLanes, sum[b]);
+    for (int64_t b = 0; b < kRoiBlock<S>; ++b) S::storeu(y + c + b * S::kLanes, sum[b]);
   }
   for (; c < channels; c += S::kLanes) {
     const int64_t lanes = channels - c < S::kLanes ? channels - c : S::kLanes;

@@ -56,7 +56,7 @@ std::string config_text() {
 "batch_norm_eps":1e-5,"anchors":{"sizes":[[16],[24],[32],[48],[64]],"ratios":[0.5,1,2]},
 "rpn":{"pre_nms_top_n":60,"post_nms_top_n":50,"nms_threshold":0.7,"score_threshold":0,"min_size":1e-3},
 "roi":{"output_size":7,"sampling_ratio":2,"canonical_scale":56,"canonical_level":3},
-"box":{"score_threshold":0.05,"nms_threshold":0.5,"detections_per_image":20,"min_size":1e-2,"bbox_weights":[10,10,5,5]},
+"box":{"score_threshold":0.05,"nms_threshold":0.5,"detections_per_image":20,"min_size":8,"bbox_weights":[10,10,5,5]},
 "class_names":["background","vertebra"]},
 "patches":{"size":32,"table":[[1.25,0,0],[1.1,0,0],[1.4,0.05,0],[1.25,-0.05,0.05]]},
 "classifier":{"architecture":"resnet_reduced_multilabel","mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225],
