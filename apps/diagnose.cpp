@@ -75,6 +75,8 @@ class DiagnoseRun {
   int run() {
     const auto begin = Clock::now();
     if (const Status status = look_at_all(begin); !status.ok()) {
+      // A report about a folder that cannot be written cannot be written either.
+      if (status.id() == ErrorId::E_OUTPUT) return print_error(status, json_log_);
       fail(status);
     }
     study_.total_ms = milliseconds_since(begin);

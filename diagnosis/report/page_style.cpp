@@ -122,7 +122,8 @@ header.top{padding-top:18px}.facts{grid-template-columns:repeat(3,minmax(0,1fr))
 .facts dd{font-size:18px}.head .soft{margin-left:0;width:100%}
 .box text{font-size:calc(var(--u)*1.5px);stroke-width:calc(var(--u)*.34px)}
 table,thead,tbody{display:block}table tr{display:grid;grid-template-columns:34px repeat(var(--n),minmax(0,1fr))}
-tbody tr{margin-bottom:8px}.c-labels{display:none}td.words{grid-column:1/-1;padding:3px 2px 0 36px}.words .soft{display:inline;margin-left:6px}
+tbody tr{margin-bottom:8px}.c-labels{display:none}td.words{grid-column:1/-1;padding:3px 2px 0 36px}
+.words .soft{display:inline;margin-left:6px}
 thead th{font-size:11px;padding:2px 0}
 td{padding:0 1px}.p{font-size:13px}footer dl{grid-template-columns:minmax(0,1fr)}footer dd{margin-bottom:6px}}
 @media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--cell:#f1f1f1;
