@@ -1,6 +1,6 @@
 // conv2d_winograd_f4_avx512.cpp - backend cpu, level avx512: 3x3 stride-1 convolution by Winograd F(4x4)
 // Layout   x NHWC f32, C a multiple of 16; weight packed as [panel of 32][36 points][channel][32]; y NHWC f32
-// Tile     14 tiles x 2 vectors of 16 per product; blocks of 28 tiles per thread stay in the second-level cache
+// Tile     14 tiles x 2 vectors of 16 per product; blocks of 14 tiles per thread stay in the second-level cache
 // Work     36 products per 16 outputs instead of 144, plus two transforms per tile and channel
 // Bound    ?
 // Measured ?
