@@ -39,9 +39,9 @@ int64_t igemm_scratch_floats(int64_t tile_rows) {
   return divide_up(kIgemmBlockRows, tile_rows) * tile_rows * kIgemmBlockK;
 }
 
-IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads) {
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads, int64_t largest_block) {
   const int64_t tiles = divide_up(rows, tile_rows);
-  const int64_t largest = kIgemmBlockRows / tile_rows;  // tiles of a full block
+  const int64_t largest = largest_block / tile_rows;  // tiles of a full block
   // A multiple of the thread count where there are enough tiles, so that all threads finish together.
   int64_t blocks = divide_up(divide_up(tiles, largest), threads) * threads;
   blocks = std::min(blocks, tiles);

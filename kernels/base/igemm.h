@@ -53,6 +53,8 @@ struct IgemmCut {
   int64_t block_rows, row_blocks, panel_groups;
   int64_t items() const { return row_blocks * panel_groups; }
 };
-IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads);
+// largest_block: rows of the largest block that the caller's buffers hold.
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads,
+                   int64_t largest_block = kIgemmBlockRows);
 
 }  // namespace spinert

@@ -79,6 +79,9 @@ struct Kernel {
   // activation shapes, so that nodes sharing a weight share its packed form. Null: the weight is used as it is.
   int64_t (*packed_bytes)(const OpCall&) = nullptr;
   void (*pack)(const OpCall&, void* packed, ThreadPool&) = nullptr;
+  // False for an algorithm that transforms its operands: small integers do not make its sums exact, and its cases with
+  // integers are held against the operator's tolerance instead of 0.
+  bool exact_on_integers = true;
 };
 
 // The input that holds the weight of every operator that has one: conv2d, conv2d_stem, linear.

@@ -1,0 +1,227 @@
+// conv2d_winograd.inl - conv2d by Winograd F(4x4, 3x3) over the vector type V. Included by one file per instruction set,
+// inside an unnamed namespace.
+//
+// A thread takes a block of tiles through all three steps before the next, so that nothing goes through memory:
+//   1. input transform: B^T d B of every tile and channel, into `v` as [point][tile group][chunk of 16][tile][16]
+//   2. for each panel of output channels: 36 products v[point] * u[point], into `m` as [point][tile][panel]
+//   3. output transform of that panel: A^T m A, bias, residual, activation, to y
+// Order: each product is one chain over the channels; the transforms are fixed sums. Nothing depends on threads or batch.
+template <class V, int kTileRows, int kTileVectors>
+struct Conv2dWinograd {
+  using Reg = typename V::V;
+  enum Input { kX, kWeight, kBias, kResidual };
+  static constexpr int64_t kPanel = int64_t{kTileVectors} * V::kLanes;
+  // Tiles of one block: with 256 channels v takes 0.5 MB, m 65 KB, and one panel of u passes through once (1.2 MB).
+  static constexpr int64_t kBlockTiles = 14 / kTileRows * kTileRows;
+
+  static int64_t packed_bytes(const OpCall& call) {
+    const Shape& w = call.in[kWeight].shape;
+    return (w[3] + kPanel - 1) / kPanel * kPanel * w[2] * kWinogradPoints * int64_t{sizeof(float)};
+  }
+
+  // u as [panel][point][channel][kPanel]; absent output channels are zero. In double, rounded once.
+  static void pack(const OpCall& call, void* packed, ThreadPool& pool) {
+    const int64_t in_c = call.in[kWeight].shape[2], out_c = call.in[kWeight].shape[3];
+    const int64_t panels = (out_c + kPanel - 1) / kPanel;
+    pool.run(panels * in_c, [&](WorkRange range) {
+      for (int64_t item = range.begin; item < range.end; ++item) {
+        const int64_t panel = item / in_c, c = item % in_c, used = std::min(kPanel, out_c - panel * kPanel);
+        const float* weight = call.in[kWeight].f32() + c * out_c + panel * kPanel;
+        double g[9][kPanel] = {};
+        for (int64_t tap = 0; tap < 9; ++tap) {
+          for (int64_t o = 0; o < used; ++o) g[tap][o] = double(weight[tap * in_c * out_c + o]);
+        }
+        transform_kernel(g, static_cast<float*>(packed) + (panel * kWinogradPoints * in_c + c) * kPanel, in_c);
+      }
+    });
+  }
+
+  static void transform_kernel(const double (&g)[9][kPanel], float* to, int64_t in_c) {
+    double half[kWinogradIn][3][kPanel];
+    for (int i = 0; i < kWinogradIn; ++i) {
+      for (int j = 0; j < 3; ++j) {
+        for (int64_t o = 0; o < kPanel; ++o) {
+          half[i][j][o] = kWinogradG[i][0] * g[j][o] + kWinogradG[i][1] * g[3 + j][o] + kWinogradG[i][2] * g[6 + j][o];
+        }
+      }
+    }
+    for (int i = 0; i < kWinogradIn; ++i) {
+      for (int j = 0; j < kWinogradIn; ++j) {
+        float* u = to + (i * kWinogradIn + j) * in_c * kPanel;
+        for (int64_t o = 0; o < kPanel; ++o) {
+          u[o] = static_cast<float>(half[i][0][o] * kWinogradG[j][0] + half[i][1][o] * kWinogradG[j][1] +
+                                    half[i][2][o] * kWinogradG[j][2]);
+        }
+      }
+    }
+  }
+
+  static int64_t v_floats(int64_t in_c) { return kWinogradPoints * kBlockTiles * in_c; }
+  static int64_t thread_floats(int64_t in_c) { return v_floats(in_c) + kWinogradPoints * kBlockTiles * kPanel; }
+  static int64_t scratch_bytes(const OpCall& call, int threads) {
+    return threads * thread_floats(call.in[kX].shape[3]) * int64_t{sizeof(float)};
+  }
+
+  struct Sizes {
+    Conv2dShape s;
+    int64_t tiles_h, tiles_w, tiles;  // tiles: of all images
+  };
+
+  static void run(const OpCall& call, const RunContext& context) {
+    Sizes z{conv2d_shape(call), 0, 0, 0};
+    z.tiles_h = (z.s.out_h + kWinogradOut - 1) / kWinogradOut;
+    z.tiles_w = (z.s.out_w + kWinogradOut - 1) / kWinogradOut;
+    z.tiles = call.in[kX].rows() * z.tiles_h * z.tiles_w;
+    const int64_t panels = (z.s.out_c + kPanel - 1) / kPanel;
+    if (z.tiles == 0 || panels == 0) return;
+    const IgemmCut cut = igemm_cut(z.tiles, panels, kTileRows, context.pool->size(), kBlockTiles);
+    context.pool->run(cut.items(), [&](WorkRange range) {
+      float* v = static_cast<float*>(context.scratch) + range.thread * thread_floats(z.s.in_c);
+      float* m = v + v_floats(z.s.in_c);
+      for (int64_t item = range.begin; item < range.end; ++item) {
+        const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
+        const int64_t count = std::min(cut.block_rows, z.tiles - first);
+        for (int64_t t = 0; t < count; ++t) transform_input(call.in[kX].f32(), z, first + t, t, v);
+        const int64_t end = panels * (group + 1) / cut.panel_groups;
+        for (int64_t panel = panels * group / cut.panel_groups; panel < end; ++panel) {
+          const float* u = static_cast<const float*>(context.packed) + panel * kWinogradPoints * z.s.in_c * kPanel;
+          multiply(v, u, z.s.in_c, count, m);
+          for (int64_t t = 0; t < count; ++t) transform_output(call, z, m + t * kPanel, first + t, panel * kPanel);
+        }
+      }
+    });
+  }
+
+  // One dimension of B^T d.
+  static void input_sums(const Reg (&x)[kWinogradIn], Reg (&y)[kWinogradIn]) {
+    const Reg two = V::set1(2.0f), half = V::set1(0.5f), c15 = V::set1(1.5f), c25 = V::set1(2.5f);
+    y[0] = V::add(V::madd(c15, V::sub(x[3], x[1]), V::sub(x[0], V::mul(two, x[2]))), x[4]);
+    y[1] = V::add(V::madd(c25, x[3], V::sub(V::mul(half, x[2]), x[1])), x[4]);
+    y[2] = V::add(V::madd(half, x[3], V::sub(x[1], V::mul(c25, x[2]))), x[4]);
+    y[3] = V::madd(two, V::sub(x[3], x[1]), V::sub(x[4], x[2]));
+    y[4] = V::madd(half, V::sub(x[1], x[3]), V::sub(x[4], x[2]));
+    y[5] = V::add(V::madd(c15, V::sub(x[4], x[2]), V::sub(x[1], V::mul(two, x[3]))), x[5]);
+  }
+
+  // One dimension of A^T m.
+  static void output_sums(const Reg (&x)[kWinogradIn], Reg (&y)[kWinogradOut]) {
+    const Reg two = V::set1(2.0f), half = V::set1(0.5f), quarter = V::set1(0.25f), four = V::set1(4.0f);
+    const Reg eighth = V::set1(0.125f), eight = V::set1(8.0f);
+    const Reg sum = V::add(x[1], x[2]), difference = V::sub(x[1], x[2]);
+    y[0] = V::add(V::add(x[0], sum), V::add(x[3], x[4]));
+    y[1] = V::madd(half, x[3], V::sub(difference, V::mul(two, x[4])));
+    y[2] = V::madd(quarter, x[3], V::madd(four, x[4], sum));
+    y[3] = V::add(V::madd(eighth, x[3], V::sub(difference, V::mul(eight, x[4]))), x[5]);
+  }
+
+  static void transform_input(const float* x, const Sizes& z, int64_t tile, int64_t slot, float* v) {
+    const Conv2dShape& s = z.s;
+    const int64_t x0 = tile % z.tiles_w * kWinogradOut - 1, y0 = tile / z.tiles_w % z.tiles_h * kWinogradOut - 1;
+    const float* image = x + tile / (z.tiles_w * z.tiles_h) * s.in_h * s.in_w * s.in_c;
+    const float* pixel[kWinogradIn][kWinogradIn];  // null outside the image
+    for (int64_t i = 0; i < kWinogradIn; ++i) {
+      for (int64_t j = 0; j < kWinogradIn; ++j) {
+        const bool inside = y0 + i >= 0 && y0 + i < s.in_h && x0 + j >= 0 && x0 + j < s.in_w;
+        pixel[i][j] = inside ? image + ((y0 + i) * s.in_w + x0 + j) * s.in_c : nullptr;
+      }
+    }
+    // A point's part of v: [tile group][chunk][tile of the group][16], the order in which multiply() reads.
+    const int64_t point_floats = kBlockTiles * s.in_c;
+    float* to = v + slot / kTileRows * kTileRows * s.in_c + slot % kTileRows * kIgemmChunk;
+    for (int64_t c = 0; c < s.in_c; c += V::kLanes) {
+      Reg columns[kWinogradIn][kWinogradIn];  // B^T d, transposed: [column][row]
+      for (int j = 0; j < kWinogradIn; ++j) {
+        Reg d[kWinogradIn];
+        for (int i = 0; i < kWinogradIn; ++i) d[i] = pixel[i][j] ? V::loadu(pixel[i][j] + c) : V::zero();
+        input_sums(d, columns[j]);
+      }
+      float* at = to + c / kIgemmChunk * kTileRows * kIgemmChunk + c % kIgemmChunk;
+      for (int i = 0; i < kWinogradIn; ++i) {
+        Reg row[kWinogradIn], out[kWinogradIn];
+        for (int j = 0; j < kWinogradIn; ++j) row[j] = columns[j][i];
+        input_sums(row, out);
+        for (int j = 0; j < kWinogradIn; ++j) V::storeu(at + (i * kWinogradIn + j) * point_floats, out[j]);
+      }
+    }
+  }
+
+  // m[point][tile][kPanel] = v[point][tile] * u[point], tiles of kTileRows at a time.
+  static void multiply(const float* v, const float* u, int64_t in_c, int64_t count, float* m) {
+    for (int64_t point = 0; point < kWinogradPoints; ++point, u += in_c * kPanel) {
+      for (int64_t t = 0; t < count; t += kTileRows) {
+        product(v + (point * kBlockTiles + t) * in_c, u, in_c, m + (point * kBlockTiles + t) * kPanel);
+      }
+    }
+  }
+
+  static void product(const float* a, const float* b, int64_t in_c, float* m) {
+    Reg acc[kTileRows][kTileVectors];
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kTileVectors; ++i) acc[r][i] = V::zero();
+    }
+    constexpr int64_t kPrefetchRows = 16;
+    for (int64_t c = 0; c < in_c; c += kIgemmChunk, a += kTileRows * kIgemmChunk) {
+#pragma GCC unroll 4
+      for (int k = 0; k < kIgemmChunk; ++k, b += kPanel) {
+        Reg bv[kTileVectors];
+#pragma GCC unroll 8
+        for (int i = 0; i < kTileVectors; ++i) {
+          __builtin_prefetch(b + kPrefetchRows * kPanel + i * V::kLanes);
+          bv[i] = V::loadu(b + i * V::kLanes);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < kTileRows; ++r) {
+          const Reg av = V::set1(a[r * kIgemmChunk + k]);
+#pragma GCC unroll 8
+          for (int i = 0; i < kTileVectors; ++i) acc[r][i] = V::madd(av, bv[i], acc[r][i]);
+        }
+      }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kTileRows; ++r) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kTileVectors; ++i) V::storeu(m + r * kPanel + i * V::kLanes, acc[r][i]);
+    }
+  }
+
+  static void transform_output(const OpCall& call, const Sizes& z, const float* m, int64_t tile, int64_t column) {
+    const Conv2dShape& s = z.s;
+    const Activation activation = call.as<Conv2dParams>().activation;
+    const int64_t x0 = tile % z.tiles_w * kWinogradOut, y0 = tile / z.tiles_w % z.tiles_h * kWinogradOut;
+    const int64_t n = tile / (z.tiles_w * z.tiles_h);
+    for (int64_t lane = 0; lane < kPanel && column + lane < s.out_c; lane += V::kLanes) {
+      const int64_t used = std::min<int64_t>(V::kLanes, s.out_c - column - lane);
+      Reg columns[kWinogradIn][kWinogradOut];  // A^T m, transposed
+      for (int j = 0; j < kWinogradIn; ++j) {
+        Reg x[kWinogradIn];
+        for (int i = 0; i < kWinogradIn; ++i) {
+          x[i] = V::loadu(m + (i * kWinogradIn + j) * kBlockTiles * kPanel + lane);
+        }
+        output_sums(x, columns[j]);
+      }
+      const Reg bias = call.has(kBias) ? V::load_n(call.in[kBias].f32() + column + lane, used) : V::zero();
+      for (int64_t i = 0; i < kWinogradOut && y0 + i < s.out_h; ++i) {
+        Reg row[kWinogradIn], out[kWinogradOut];
+        for (int j = 0; j < kWinogradIn; ++j) row[j] = columns[j][i];
+        output_sums(row, out);
+        const int64_t at = ((n * s.out_h + y0 + i) * s.out_w + x0) * s.out_c + column + lane;
+        for (int64_t j = 0; j < kWinogradOut && x0 + j < s.out_w; ++j) {
+          Reg sum = V::add(out[j], bias);
+          if (call.has(kResidual)) sum = V::add(sum, V::load_n(call.in[kResidual].f32() + at + j * s.out_c, used));
+          V::store_n(call.out[0].f32() + at + j * s.out_c, activate_vector<V>(activation, sum), used);
+        }
+      }
+    }
+  }
+
+  static constexpr Kernel kernel() {
+    return {.rejects = winograd_rejects,
+            .run = run,
+            .scratch_bytes = scratch_bytes,
+            .packed_bytes = packed_bytes,
+            .pack = pack,
+            .exact_on_integers = false};
+  }
+};
