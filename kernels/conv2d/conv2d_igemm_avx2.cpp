@@ -2,11 +2,12 @@
 // Layout   x NHWC f32, any C; weight packed as [panel of 16][tap][channel, padded to 16][16]; y NHWC f32
 // Tile     6 rows x 2 vectors of 8: 12 accumulators, 2 registers of B, 1 broadcast of A; 15 of 16 registers
 // Work     per tile and k: 12 FMA, 2 vector loads, 6 broadcasts -> 6 cycles on two FMA ports
-// Bound    FMA rate: half of the avx512 kernel's bound
-// Measured ?
+// Bound    FMA rate: 77.3 GFLOP of fpn.0 (3x3, 256 -> 256, 256x256) at 260 GFLOP/s -> 297 ms
+// Measured 2-core Xeon VM (480 GFLOP/s FMA roof avx512, 260 avx2), 2 threads, 2026-11-23:
+//          354 ms = 84 % of the bound (spinert bench --isa avx2 --shapes bench/shapes/detector.txt)
 // Rejects  groups != 1
 // Numerics one fused chain per output in the order (tap, channel); same bytes for every thread count and batch
-// Tried    see docs/kernels.md, section igemm
+// Tried    reading x directly instead of gathering: not tried; K blocks of 1536 keep the gathered block in L2
 #include <algorithm>
 
 #include "kernels/base/igemm.h"

@@ -1,11 +1,12 @@
-// conv2d_winograd.inl - conv2d by Winograd F(4x4, 3x3) over the vector type V. Included by one file per instruction set,
-// inside an unnamed namespace.
+// conv2d_winograd.inl - conv2d by Winograd F(4x4, 3x3) over the vector type V. Included by one file per instruction
+// set, inside an unnamed namespace.
 //
 // A thread takes a block of tiles through all three steps before the next, so that nothing goes through memory:
 //   1. input transform: B^T d B of every tile and channel, into `v` as [point][tile group][chunk of 16][tile][16]
 //   2. for each panel of output channels: 36 products v[point] * u[point], into `m` as [point][tile][panel]
 //   3. output transform of that panel: A^T m A, bias, residual, activation, to y
-// Order: each product is one chain over the channels; the transforms are fixed sums. Nothing depends on threads or batch.
+// Order: each product is one chain over the channels; the transforms are fixed sums. Nothing depends on threads or
+// batch.
 template <class V, int kTileRows, int kTileVectors>
 struct Conv2dWinograd {
   using Reg = typename V::V;

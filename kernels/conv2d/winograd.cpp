@@ -13,7 +13,9 @@ constexpr int64_t kFewestChannels = 32;
 // Maps whose last tiles overhang by more than this waste what the algorithm saves: 14x14 has 31 %.
 constexpr double kMostOverhang = 1.35;
 
-int64_t tiles(int64_t extent) { return (extent + kWinogradOut - 1) / kWinogradOut; }
+int64_t tiles(int64_t extent) {
+  return (extent + kWinogradOut - 1) / kWinogradOut;
+}
 
 }  // namespace
 
