@@ -66,6 +66,11 @@ const OpSuite conv2d_suite = {
         "conv2d h=12 w=12 c=512 o=96 k=1 data=real residual=1 seed=18",
         "conv2d h=8 w=8 c=24 o=40 k=3 padding=1 data=real activation=sigmoid seed=19",
         "conv2d h=3 w=3 c=16 o=16 k=3 padding=3 stride=3 data=real seed=20",
+        "conv2d h=4 w=4 c=32 o=16 k=3 padding=1 seed=21",
+        "conv2d h=12 w=20 c=48 o=40 k=3 padding=1 residual=1 activation=relu seed=22",
+        "conv2d h=15 w=13 c=32 o=33 k=3 padding=1 bias=0 data=real seed=23",
+        "conv2d n=3 h=16 w=12 c=64 o=64 k=3 padding=1 count=2 data=real activation=relu seed=24",
+        "conv2d n=2 h=8 w=8 c=256 o=256 k=3 padding=1 data=real residual=1 seed=25",
     },
     build,
 };

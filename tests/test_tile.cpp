@@ -1,0 +1,91 @@
+// The choices that kernels make from shapes alone: which algorithm a convolution takes and how its rows are cut for the
+// threads. Both are pure functions; this test prints their tables and holds the reasons behind each branch.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "kernels/base/igemm.h"
+#include "kernels/conv2d/winograd.h"
+#include "tests/ops/op_case.h"
+
+namespace spinert {
+namespace {
+
+// The reason against Winograd for a case line, or null.
+const char* reason(const std::string& text) {
+  auto line = cases::CaseLine::parse(text);
+  EXPECT_TRUE(line.ok()) << line.status().to_string();
+  auto prepared = cases::prepare(line.value());
+  EXPECT_TRUE(prepared.ok()) << prepared.status().to_string();
+  return winograd_rejects(prepared.value().call());
+}
+
+TEST(Winograd, IsTakenWhereItPays) {
+  struct Row {
+    const char* line;
+    const char* why;  // part of the reason; null: taken
+  };
+  const Row rows[] = {
+      {"conv2d h=64 c=256 o=256 k=3 padding=1", nullptr},
+      {"conv2d h=56 c=64 o=64 k=3 padding=1", nullptr},
+      {"conv2d h=14 c=256 o=256 k=3 padding=1", nullptr},
+      {"conv2d h=7 c=64 o=64 k=3 padding=1", nullptr},
+      {"conv2d h=6 c=64 o=64 k=3 padding=1", "overhang"},
+      {"conv2d h=16 c=512 o=512 k=3 padding=1", "too large"},
+      {"conv2d h=64 c=16 o=64 k=3 padding=1", "fewer than 32"},
+      {"conv2d h=64 c=40 o=64 k=3 padding=1", "multiple of 16"},
+      {"conv2d h=64 c=64 o=64 k=1", "not 3x3"},
+      {"conv2d h=64 c=64 o=64 k=3 padding=1 stride=2", "stride"},
+      {"conv2d h=64 c=64 o=64 k=3 padding=2 dilation=2", "stride, dilation"},
+      {"conv2d h=64 c=64 o=64 k=3 padding=1 groups=2", "groups"},
+      {"conv2d h=64 c=64 o=64 k=3", "padding"},
+      {"conv2d h=64 c=64 o=64 k=3 padding=1 residual=1 residual_upsample=2", "half resolution"},
+  };
+  for (const Row& row : rows) {
+    const char* why = reason(row.line);
+    std::printf("  %-72s %s\n", row.line, why ? why : "winograd");
+    if (!row.why) {
+      EXPECT_EQ(why, nullptr) << row.line;
+    } else {
+      ASSERT_NE(why, nullptr) << row.line;
+      EXPECT_NE(std::strstr(why, row.why), nullptr) << row.line << ": " << why;
+    }
+  }
+}
+
+// DT-1: the algorithm must not depend on how many images come together.
+TEST(Winograd, ChoiceDoesNotDependOnTheBatch) {
+  for (const int size : {4, 6, 7, 14, 16}) {
+    const std::string rest = " h=" + std::to_string(size) + " c=64 o=64 k=3 padding=1";
+    const bool one = reason("conv2d n=1" + rest) == nullptr;
+    for (const int batch : {2, 8, 32}) {
+      EXPECT_EQ(reason("conv2d n=" + std::to_string(batch) + rest) == nullptr, one) << rest;
+    }
+  }
+}
+
+TEST(IgemmCut, CoversEveryRowAndFeedsEveryThread) {
+  for (const int64_t tile : {2, 6, 14}) {
+    for (const int64_t rows : {1, 13, 14, 49, 196, 392, 1000, 65536}) {
+      for (const int threads : {1, 2, 3, 7, 16}) {
+        for (const int64_t panels : {1, 2, 8, 64}) {
+          const IgemmCut cut = igemm_cut(rows, panels, tile, threads);
+          EXPECT_GE(cut.block_rows * cut.row_blocks, rows);
+          EXPECT_LT(cut.block_rows * (cut.row_blocks - 1), rows) << "an empty block";
+          EXPECT_EQ(cut.block_rows % tile, 0);
+          EXPECT_LE(cut.block_rows, kIgemmBlockRows);
+          EXPECT_GE(cut.panel_groups, 1);
+          EXPECT_LE(cut.panel_groups, panels);
+          const int64_t tiles = (rows + tile - 1) / tile;
+          if (tiles * panels >= threads && panels >= threads) {
+            EXPECT_GE(cut.items(), std::min<int64_t>(threads, tiles));
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace spinert
