@@ -254,5 +254,18 @@ TEST(Pipeline, CroppedSliceSaysWhatWasCut) {
   EXPECT_NE(slice.alert, "negative");
 }
 
+// BI-34a: a very large slice is cropped and says so; BI-34b's small neighbour works.
+TEST(Pipeline, SizesFromSmallestToVeryLarge) {
+  auto pipeline = Pipeline::open({.model = model_path(), .engine = {.device = "cpu", .threads = 2}});
+  ASSERT_TRUE(pipeline.ok());
+  for (const auto& [height, width] : {std::pair{64, 64}, {64, 8192}, {4096, 4096}, {127, 129}}) {
+    const SliceResult slice = pipeline.value()->diagnose(reduced::picture(height, width, 2), "s");
+    EXPECT_NE(slice.status, "failed") << height << " x " << width;
+    const bool larger = height > reduced::kCanvas || width > reduced::kCanvas;
+    const bool cropped = std::ranges::any_of(slice.reasons, [](const Reason& r) { return r.code == "cropped"; });
+    EXPECT_EQ(cropped, larger) << height << " x " << width;
+  }
+}
+
 }  // namespace
 }  // namespace spinert
