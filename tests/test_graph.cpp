@@ -285,21 +285,15 @@ TEST(HostileModel, TensorNamedLikeAConstantOfARewrite) {
   }
 }
 
-// Some kilobytes of text that ask for twenty terabytes are refused before any memory is taken, limit or not.
+// Some kilobytes of text that ask for terabytes, each graph for less than the system would refuse at once: no memory is
+// taken, limit or not.
 TEST(HostileModel, TerabytesAreRefused) {
   const TempDir folder;
   std::string graphs;
-  for (int g = 0; g < 40; ++g) {
-    std::string nodes, outputs;
-    for (int i = 1; i <= 64; ++i) {
-      const std::string n = std::to_string(i);
-      nodes += (i == 1 ? "" : ",") + (R"({"name":"v)" + n + R"(","op":"relu","inputs":["x"],"outputs":["v)" + n) +
-               R"("],"attributes":{}})";
-      outputs += (i == 1 ? "\"v" : ",\"v") + n + "\"";
-    }
+  for (int g = 0; g < 1000; ++g) {
     graphs += (g == 0 ? "" : ",") + ("\"g" + std::to_string(g)) +
-              R"(":{"inputs":[{"name":"x","dtype":"f32","shape":[128,16777216]}],"nodes":[)" + nodes +
-              R"(],"outputs":[)" + outputs + "]}";
+              R"(":{"inputs":[{"name":"x","dtype":"f32","shape":[64,16777216]}],
+"nodes":[{"name":"y","op":"relu","inputs":["x"],"outputs":["y"],"attributes":{}}],"outputs":["y"]})";
   }
   ASSERT_TRUE(graph_model::write(folder.file("m"), "{" + graphs + "}", {}).ok());
   EXPECT_EQ(open(folder.file("m")).id(), ErrorId::E_OOM_HOST);
