@@ -91,14 +91,15 @@ Status ModelFile::check_storage() {
       return architecture_error("storage type is none of F32, F16, BF16, I8", tensor, file_.path())
           .expected("F32, F16, BF16 or I8", describe(tensor));
     }
+    numbers_.emplace(name, weights_.size());
     weights_.push_back({name, tensor.shape, tensor.elements, tensor.type, i});
   }
   return {};
 }
 
 const Weight* ModelFile::find(std::string_view name) const {
-  const auto it = std::ranges::find(weights_, name, &Weight::name);
-  return it == weights_.end() ? nullptr : &*it;
+  const auto it = numbers_.find(name);
+  return it == numbers_.end() ? nullptr : &weights_[it->second];
 }
 
 Status write_model(const std::string& path, std::map<std::string, std::string> metadata,

@@ -68,6 +68,7 @@ class ModelFile {
   FileReader file_;
   SafetensorsHeader header_;
   std::vector<Weight> weights_;
+  std::map<std::string, size_t, std::less<>> numbers_;  // place in weights_ by name
 };
 
 class WeightStream {

@@ -141,6 +141,7 @@ Status check_layout(SafetensorsHeader& header, uint64_t file_bytes, const std::s
         .expected(std::to_string(*total) + " bytes", std::to_string(file_bytes));
   }
   header.data_bytes = position;
+  for (size_t i = 0; i < header.tensors.size(); ++i) header.numbers.emplace(header.tensors[i].name, i);
   return {};
 }
 
@@ -161,8 +162,8 @@ std::string describe(const TensorInfo& tensor) {
 }
 
 const TensorInfo* SafetensorsHeader::find(std::string_view name) const {
-  const auto it = std::ranges::find(tensors, name, &TensorInfo::name);
-  return it == tensors.end() ? nullptr : &*it;
+  const auto it = numbers.find(name);
+  return it == numbers.end() ? nullptr : &tensors[it->second];
 }
 
 Result<SafetensorsHeader> parse_safetensors_header(std::string_view text, uint64_t file_bytes,

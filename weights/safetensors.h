@@ -62,6 +62,7 @@ struct SafetensorsHeader {
   std::vector<TensorInfo> tensors;  // in the order of the data
   uint64_t data_offset = 0;         // of the data part in the file
   uint64_t data_bytes = 0;
+  std::map<std::string, size_t, std::less<>> numbers;  // place in `tensors` by name
 
   // Null if there is no tensor of that name.
   const TensorInfo* find(std::string_view name) const;
