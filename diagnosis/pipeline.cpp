@@ -120,7 +120,10 @@ Status PipelineImpl::check_graphs() {
   }
   for (const NodeInfo& node : detector_->nodes()) {
     for (const std::string& output : node.outputs) {
-      if (output.ends_with("invalid")) invalid_.push_back(detector_->value(output));
+      const Tensor value = detector_->value(output);
+      if (output.ends_with("invalid") && value.dtype == DType::i32 && value.shape == Shape{1}) {
+        invalid_.push_back(value);
+      }
     }
   }
   // Selection drops non-finite scores and decoding drops non-finite boxes: without their counters a fault would look

@@ -14,6 +14,9 @@ namespace {
 
 constexpr size_t kConvInputs = 4, kBias = 2, kResidual = 3;
 
+// Larger kernels and paddings are no stem; folding them would take longer than it saves.
+constexpr int64_t kMaxStemKernel = 32, kMaxStemPadding = 64;
+
 // The node that computes a value, or -1.
 int producer(const Graph& graph, int number) {
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
@@ -64,6 +67,10 @@ bool fuse_residual(Graph& graph, int n, size_t sum_input, int other, int64_t ups
   auto& params = conv.as<Conv2dParams>();
   conv.in.resize(kConvInputs, kAbsent);
   if (params.activation != Activation::none || conv.in[kResidual] != kAbsent) return false;
+  // The sum has the rows of its own first input; the convolution has those of x. Both must be the same count.
+  const TensorType &before = graph.value(number).type,
+                   &after = graph.value(graph.nodes[static_cast<size_t>(n)].out[0]).type;
+  if (before.count != after.count || before.count_scale != after.count_scale) return false;
   conv.in[kResidual] = other;
   params.residual_upsample = upsample;
   absorb(graph, source, n);
@@ -101,7 +108,8 @@ Status fuse_stem(Graph& graph) {
     const int source = producer(graph, conv.in[0]);
     if (source < 0 || graph.nodes[static_cast<size_t>(source)].op->id != OpId::normalise) continue;
     const auto& params = conv.as<Conv2dParams>();
-    if (params.groups != 1 || params.dilation != 1 || (conv.in.size() > kResidual && conv.in[kResidual] != kAbsent)) {
+    if (params.groups != 1 || params.dilation != 1 || params.padding > kMaxStemPadding ||
+        (conv.in.size() > kResidual && conv.in[kResidual] != kAbsent)) {
       continue;
     }
     const auto normalise = graph.nodes[static_cast<size_t>(source)].as<NormaliseParams>();
@@ -109,6 +117,9 @@ Status fuse_stem(Graph& graph) {
     const int bias = conv.in.size() > kBias ? conv.in[kBias] : kAbsent;
     const Shape x = graph.value(grey).type.shape, w = graph.value(weight_in).type.shape;
     const Shape y = graph.value(conv.out[0]).type.shape;
+    // The fold runs when constants are loaded: it can read nothing else.
+    if (bias != kAbsent && graph.value(bias).kind != Value::Kind::constant) continue;
+    if (w[0] > kMaxStemKernel || w[1] > kMaxStemKernel) continue;
     const StemClasses rows = stem_classes(x[1], y[1], w[0], params.stride, params.padding);
     const StemClasses columns = stem_classes(x[2], y[2], w[1], params.stride, params.padding);
 
@@ -118,8 +129,8 @@ Status fuse_stem(Graph& graph) {
     DerivedConstant fold;
     fold.sources = {weight_in};
     if (bias != kAbsent) fold.sources.push_back(bias);
-    fold.results = {graph.add_constant(conv.name + ".stem_weight", DType::f32, {w[0], w[1], 1, w[3]}),
-                    graph.add_constant(conv.name + ".stem_border", DType::f32, {rows.count, columns.count, w[3]})};
+    fold.results = {graph.add_derived(conv.name + ".stem_weight", DType::f32, {w[0], w[1], 1, w[3]}),
+                    graph.add_derived(conv.name + ".stem_border", DType::f32, {rows.count, columns.count, w[3]})};
     fold.compute = [=, stride = params.stride, padding = params.padding](const std::vector<Tensor>& from,
                                                                          const std::vector<Tensor>& to) {
       conv2d_stem_fold(from[0], from.size() > 1 ? from[1] : Tensor{}, normalise.mean, normalise.std, rows, columns,
@@ -132,7 +143,8 @@ Status fuse_stem(Graph& graph) {
   // A normalise that nobody reads any more is dead.
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
-    if (node.op->id == OpId::normalise && graph.consumers(node.out[0]).empty()) {
+    const bool is_output = std::ranges::find(graph.outputs, node.out[0]) != graph.outputs.end();
+    if (node.op->id == OpId::normalise && !is_output && graph.consumers(node.out[0]).empty()) {
       graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(n));
     }
   }

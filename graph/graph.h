@@ -11,6 +11,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -27,7 +28,8 @@ struct Value {
   enum class Kind : unsigned char { input, constant, computed };
   std::string name;
   Kind kind = Kind::computed;
-  TensorType type;  // self is the value's number
+  TensorType type;       // self is the value's number
+  bool derived = false;  // a constant that a rewrite computes: no tensor of the file may claim its name
 };
 
 struct Node {
@@ -55,13 +57,17 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<int> inputs, outputs;
   std::vector<DerivedConstant> derived;
+  std::map<std::string, int, std::less<>> numbers;  // by name; of equal names the first, which came from the file
 
   int find(std::string_view value_name) const;  // kAbsent if there is none
+  // The constant that a tensor of the file fills, kAbsent if no node reads such a tensor.
+  int find_stored(std::string_view value_name) const;
   const Value& value(int number) const { return values[static_cast<size_t>(number)]; }
 
   // count: value that holds the rows in use of this input.
   int add_input(std::string value_name, DType dtype, const Shape& shape, int count = kAbsent);
   int add_constant(std::string value_name, DType dtype, const Shape& shape);
+  int add_derived(std::string value_name, DType dtype, const Shape& shape);
   // Appends a node with outputs of those names (the first names the node) and infers their types.
   // Returns the first output's number; the others follow it.
   Result<int> add_node(OpId op, std::vector<std::string> output_names, std::shared_ptr<void> params,
@@ -71,7 +77,8 @@ struct Graph {
     return add_node(op, {std::move(output_name)}, std::make_shared<Params>(std::move(params)), std::move(node_inputs));
   }
 
-  // Infers every computed type again, after an input shape or a node has changed.
+  // Infers every computed type again, after an input shape or a node has changed. E_MODEL_ARCH also for a weight that
+  // is no constant: kernels pack weights when the model is opened.
   Status infer();
   // Numbers of nodes that read a value, once per reading input.
   std::vector<int> consumers(int number) const;

@@ -1,9 +1,12 @@
 // graph_json.cpp - the graph's JSON form. Attribute names and types come from visit() of each operator's parameters, so
 // that reader and writer cannot drift apart.
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "config/json.h"
 #include "graph/graph.h"
 
 namespace spinert {
@@ -12,15 +15,23 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-// Limits from a table, not from the file.
-constexpr size_t kMaxNodes = 10000, kMaxPerNode = 64, kMaxName = 256;
+// Limits from a table, not from the file. Planning takes time with the square of these; the networks we know
+// have some 200 nodes with at most 9 inputs.
+constexpr size_t kMaxNodes = 4096, kMaxValues = 16384, kMaxPerNode = 64, kMaxName = 256;
 constexpr int64_t kMaxExtent = int64_t{1} << 24;
 
 class AttributeReader : public ParamVisitor {
  public:
   explicit AttributeReader(const json& attributes) : attributes_(attributes) {}
   void field(const char* name, int64_t& value) override {
-    if (const json* j = take(name, &json::is_number_integer)) value = j->get<int64_t>();
+    const json* j = take(name, &json::is_number_integer);
+    if (!j) return;
+    // Above the signed range get() would wrap to a negative number.
+    if (j->is_number_unsigned() && j->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+      wrong_ = name;
+      return;
+    }
+    value = j->get<int64_t>();
   }
   void field(const char* name, double& value) override {
     if (const json* j = take(name, &json::is_number)) value = j->get<double>();
@@ -47,7 +58,7 @@ class AttributeReader : public ParamVisitor {
   std::string problem() const {
     if (!wrong_.empty()) return "attribute " + wrong_ + " has the wrong type";
     for (const auto& [key, value] : attributes_.items()) {
-      if (!read_.contains(key)) return "unknown attribute " + key;
+      if (!read_.contains(key)) return "unknown attribute " + printable(key);
     }
     return {};
   }
@@ -109,10 +120,12 @@ Status unfit(const std::string& graph, const std::string& what) {
   return error(ErrorId::E_MODEL_ARCH, what, "graph " + graph).hint("Convert the model again.");
 }
 
+// Names go into one-line messages as they are, so that they hold no control bytes.
 bool is_name(const json& j, bool may_be_empty) {
   if (!j.is_string()) return false;
   const auto& text = j.get_ref<const std::string&>();
-  return text.size() <= kMaxName && (may_be_empty || !text.empty());
+  return text.size() <= kMaxName && (may_be_empty || !text.empty()) &&
+         std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 // Reads the graph's inputs; counts refer to inputs by name, so they are linked after all are known.
@@ -124,7 +137,7 @@ Status read_inputs(Graph& graph, const json& list) {
     }
     for (const auto& [key, value] : item.items()) {
       if (key != "name" && key != "dtype" && key != "shape" && key != "count") {
-        return malformed(graph.name, "unknown key " + key + " in an input");
+        return malformed(graph.name, "unknown key " + printable(key) + " in an input");
       }
     }
     Shape shape;
@@ -143,7 +156,9 @@ Status read_inputs(Graph& graph, const json& list) {
   for (size_t i = 0; i < list.size(); ++i) {
     if (!list[i].contains("count")) continue;
     const int count = is_name(list[i]["count"], false) ? graph.find(list[i]["count"].get<std::string>()) : kAbsent;
-    if (count == kAbsent || graph.value(count).type.dtype != DType::i32 || graph.value(count).type.shape != Shape{1}) {
+    // A count is read as one number: it can have no count of its own.
+    if (count == kAbsent || graph.value(count).type.dtype != DType::i32 || graph.value(count).type.shape != Shape{1} ||
+        list[static_cast<size_t>(count)].contains("count")) {
       return unfit(graph.name, "the count of input " + graph.values[i].name + " is not an i32 input with one element");
     }
     graph.values[i].type.count = count;
@@ -161,7 +176,8 @@ Status read_node(Graph& graph, const json& item, const ConstantLookup& constants
   }
   const auto& name = item["name"].get_ref<const std::string&>();
   const OpInfo* op = find_op(item["op"].get_ref<const std::string&>());
-  if (!op) return unfit(graph.name, "node " + name + " has the unknown operator " + item["op"].get<std::string>());
+  if (!op)
+    return unfit(graph.name, "node " + name + " has the unknown operator " + printable(item["op"].get<std::string>()));
   auto params = op->make_params();
   AttributeReader reader(item["attributes"]);
   op->visit(params.get(), reader);
@@ -179,6 +195,9 @@ Status read_node(Graph& graph, const json& item, const ConstantLookup& constants
         return unfit(graph.name, "node " + name + " reads " + input_name +
                                      ", which is neither an input, an earlier output nor a tensor of the file");
       }
+      if (shape->checked_elements().value_or(0) == 0) {
+        return unfit(graph.name, "node " + name + " reads " + input_name + ", which has no elements");
+      }
       number = graph.add_constant(input_name, DType::f32, *shape);
     }
     inputs.push_back(number);
@@ -190,6 +209,9 @@ Status read_node(Graph& graph, const json& item, const ConstantLookup& constants
     if (graph.find(outputs.back()) != kAbsent || std::count(outputs.begin(), outputs.end(), outputs.back()) > 1) {
       return unfit(graph.name, "value " + outputs.back() + " is defined twice");
     }
+  }
+  if (graph.values.size() + outputs.size() > kMaxValues) {
+    return unfit(graph.name, "more than " + std::to_string(kMaxValues) + " values");
   }
   if (outputs.front() != name) return unfit(graph.name, "node " + name + " must be named after its first output");
   return graph.add_node(op->id, std::move(outputs), std::move(params), std::move(inputs)).status();
@@ -206,6 +228,10 @@ ordered_json shape_json(const Shape& shape) {
 Result<Graph> graph_from_json(const std::string& graph_name, const json& text, const ConstantLookup& constants) {
   Graph graph;
   graph.name = graph_name;
+  // "<graph>.<name>" must have one reading only.
+  if (!is_name(graph_name, false) || graph_name.find('.') != std::string::npos) {
+    return malformed(printable(graph_name), "a graph needs a name without points");
+  }
   if (!text.is_object() || text.size() != 3 || !text.contains("inputs") || !text["inputs"].is_array() ||
       !text.contains("nodes") || !text["nodes"].is_array() || !text.contains("outputs") ||
       !text["outputs"].is_array() || text["nodes"].size() > kMaxNodes || text["inputs"].size() > kMaxPerNode ||

@@ -1,7 +1,11 @@
 #include "runtime/aligned_buffer.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
+#include <limits>
 #include <utility>
 
 namespace spinert {
@@ -45,6 +49,15 @@ Result<AlignedBuffer> AlignedBuffer::allocate(int64_t bytes) {
     madvise(buffer.data_, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // advice only: its failure changes nothing
   }
   return buffer;
+}
+
+int64_t usable_memory() {
+  const int64_t pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+  int64_t bytes = pages > 0 && page_bytes > 0 ? pages * page_bytes : std::numeric_limits<int64_t>::max();
+  std::ifstream file("/sys/fs/cgroup/memory.max");
+  int64_t limit = 0;  // reading "max" fails and leaves the machine in charge
+  if (file >> limit && limit > 0) bytes = std::min(bytes, limit);
+  return bytes;
 }
 
 }  // namespace spinert

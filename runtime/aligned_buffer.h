@@ -33,4 +33,8 @@ class AlignedBuffer {
   int64_t mapped_bytes_ = 0;
 };
 
+// Memory that this process may use: what the machine has, capped by the limit of its control group (v2). The system
+// grants address space far beyond that and kills the process when the pages are touched.
+int64_t usable_memory();
+
 }  // namespace spinert

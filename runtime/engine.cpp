@@ -96,7 +96,9 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   SPINERT_TRY(check_tensors().at(path));
   SPINERT_TRY(load(options).at(path));
   describe(options, device);
-  file_hash_ = std::async(std::launch::async, [this] { return whole_file_sha256(file_->file()); }).share();
+  // Where the system refuses a thread, the hash is computed by the call that asks for it.
+  constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
+  file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
   return {};
 }
 
@@ -132,8 +134,8 @@ Status EngineImpl::check_tensors() const {
     const auto it = plans_.find(weight.name.substr(0, dot));
     const int number = dot == std::string::npos || it == plans_.end()
                            ? kAbsent
-                           : it->second->graph().find(weight.name.substr(dot + 1));
-    if (number != kAbsent && it->second->graph().value(number).kind == Value::Kind::constant) continue;
+                           : it->second->graph().find_stored(weight.name.substr(dot + 1));
+    if (number != kAbsent) continue;
     if (++count <= kListed) unknown += (count > 1 ? ", " : "") + printable(weight.name);
   }
   if (count == 0) return {};
@@ -152,12 +154,16 @@ Status EngineImpl::load(const EngineOptions& options) {
   }
   weights_ = std::make_unique<WeightLoader>(plans);
   memory_.weights = weights_->bytes();
-  if (options.memory_limit > 0 && memory_.total() > options.memory_limit) {
-    return error(ErrorId::E_OOM_HOST, "the plan exceeds the memory limit")
-        .expected("at most " + std::to_string(options.memory_limit) + " bytes",
+  // Without a limit of the caller that of the machine: a graph of a few lines can ask for terabytes.
+  const bool own_limit = options.memory_limit > 0;
+  const int64_t limit = own_limit ? options.memory_limit : usable_memory();
+  if (memory_.total() > limit) {
+    return error(ErrorId::E_OOM_HOST, own_limit ? "the plan exceeds the memory limit"
+                                                : "the plan needs more memory than this process may use")
+        .expected("at most " + std::to_string(limit) + " bytes",
                   std::to_string(memory_.total()) + " bytes (weights " + std::to_string(memory_.weights) +
                       ", activations " + std::to_string(memory_.arena) + ")")
-        .hint("Raise --memory-limit or lower --batch.");
+        .hint(own_limit ? "Raise --memory-limit or lower --batch." : "Lower --batch or use a larger machine.");
   }
   SPINERT_ASSIGN(arena_, AlignedBuffer::allocate(memory_.arena));
   SPINERT_ASSIGN(scratch_, AlignedBuffer::allocate(memory_.scratch));

@@ -32,7 +32,7 @@ struct EngineOptions {
   std::string isa;                 // upper bound on the cpu level: scalar, avx2, avx512; empty: the best there is
   std::string precision = "fp32";  // never lowered silently
   int threads = 0;                 // 0: all that the affinity mask and the control group allow
-  int64_t memory_limit = 0;        // bytes for weights and activations; 0: none. Exceeded: E_OOM_HOST before any work
+  int64_t memory_limit = 0;        // bytes for weights and activations; 0: what the machine has. E_OOM_HOST before work
   std::string model_sha256;        // if set, the whole file must have this hash, checked before work
   bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.

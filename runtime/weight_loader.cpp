@@ -19,34 +19,37 @@ bool packs(const PlannedNode& node, int number) {
          node.node->in[kPackedInput] == number;
 }
 
-// A source or a result of a rewrite: the rewrite needs it in plain form.
-bool in_rewrite(const Graph& graph, int number) {
-  return std::ranges::any_of(graph.derived, [&](const DerivedConstant& d) {
-    return std::ranges::find(d.sources, number) != d.sources.end() ||
-           std::ranges::find(d.results, number) != d.results.end();
-  });
+// Plain data is needed by every reader that does not pack it, and by the rewrites until they have run.
+std::vector<bool> plain_values(PlanImpl& plan) {
+  std::vector<bool> plain(plan.graph().values.size(), false);
+  const auto mark = [&](int number) {
+    if (number != kAbsent) plain[static_cast<size_t>(number)] = true;
+  };
+  for (const PlannedNode& node : plan.planned()) {
+    for (size_t i = 0; i < node.node->in.size(); ++i) {
+      if (!(i == kPackedInput && packs(node, node.node->in[i]))) mark(node.node->in[i]);
+    }
+  }
+  for (const DerivedConstant& derived : plan.graph().derived) {
+    std::ranges::for_each(derived.sources, mark);
+    std::ranges::for_each(derived.results, mark);
+  }
+  return plain;
 }
 
 }  // namespace
+
+WeightLoader::WeightLoader(std::map<std::string, PlanImpl*> plans) : plans_(std::move(plans)) {
+  for (const auto& [name, plan] : plans_) plain_[plan] = plain_values(*plan);
+}
 
 WeightLoader::Target WeightLoader::target(const std::string& stored_name) const {
   const size_t dot = stored_name.find('.');
   const auto it = plans_.find(stored_name.substr(0, dot));
   if (dot == std::string::npos || it == plans_.end()) return {nullptr, kAbsent};
-  const int number = it->second->graph().find(stored_name.substr(dot + 1));
-  if (number == kAbsent || it->second->graph().value(number).kind != Value::Kind::constant) return {nullptr, kAbsent};
+  const int number = it->second->graph().find_stored(stored_name.substr(dot + 1));
+  if (number == kAbsent) return {nullptr, kAbsent};
   return {it->second, number};
-}
-
-// Plain data is needed by every reader that does not pack it, and by the rewrites until they have run.
-bool WeightLoader::keep_plain(const Target& t) const {
-  if (in_rewrite(t.plan->graph(), t.number)) return true;
-  for (const PlannedNode& node : t.plan->planned()) {
-    for (size_t i = 0; i < node.node->in.size(); ++i) {
-      if (node.node->in[i] == t.number && !(i == kPackedInput && packs(node, t.number))) return true;
-    }
-  }
-  return false;
 }
 
 int64_t WeightLoader::bytes() const {

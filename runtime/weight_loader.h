@@ -15,7 +15,7 @@ namespace spinert {
 class WeightLoader {
  public:
   // plans: by graph name; they must outlive the loader, and the loader must outlive their last run.
-  explicit WeightLoader(std::map<std::string, PlanImpl*> plans) : plans_(std::move(plans)) {}
+  explicit WeightLoader(std::map<std::string, PlanImpl*> plans);
 
   // Bytes that load() will keep: packed and plain constants. Known before anything is read.
   int64_t bytes() const;
@@ -30,7 +30,7 @@ class WeightLoader {
     int number;  // value number of the constant
   };
   Target target(const std::string& stored_name) const;
-  bool keep_plain(const Target& target) const;
+  bool keep_plain(const Target& target) const { return plain_.at(target.plan)[static_cast<size_t>(target.number)]; }
   Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
@@ -38,6 +38,7 @@ class WeightLoader {
   void* take(int64_t bytes);
 
   std::map<std::string, PlanImpl*> plans_;
+  std::map<const PlanImpl*, std::vector<bool>> plain_;  // by value number: needed in plain form
   AlignedBuffer memory_;
   int64_t taken_ = 0;
 };

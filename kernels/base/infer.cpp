@@ -40,6 +40,11 @@ Status set_output(const char* op, TensorType& out, DType dtype, const Shape& sha
     return refuse_arch(op, "size of the output")
         .expected("at most " + std::to_string(kMaxElements) + " elements", to_string(shape));
   }
+  // Without rows (capacity 0) no size limits the scale: a chain of operators could multiply it beyond 64 bits.
+  if (count_scale < 1 || count_scale > kMaxElements) {
+    return refuse_arch(op, "rows for each counted one")
+        .expected("1 to " + std::to_string(kMaxElements), std::to_string(count_scale));
+  }
   out.dtype = dtype;
   out.shape = shape;
   out.count = count;

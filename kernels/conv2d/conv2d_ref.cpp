@@ -84,7 +84,8 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
       (p.residual_upsample != 1 && p.residual_upsample != 2) || p.stride > 64 || p.dilation > 64 || p.padding > 4096) {
     return refuse("a parameter is out of range");
   }
-  if (w[0] < 1 || w[1] < 1 || x[3] % p.groups != 0 || w[3] % p.groups != 0 || w[2] != x[3] / p.groups) {
+  if (w[0] < 1 || w[1] < 1 || w[2] < 1 || w[3] < 1 || x[3] % p.groups != 0 || w[3] % p.groups != 0 ||
+      w[2] != x[3] / p.groups) {
     return refuse("channels do not fit")
         .expected("weight with " + std::to_string(x[3] / p.groups) + " input channels", to_string(w));
   }
@@ -94,6 +95,9 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
   }
   const Shape y{x[0], (x[1] + 2 * p.padding - span_h) / p.stride + 1, (x[2] + 2 * p.padding - span_w) / p.stride + 1,
                 w[3]};
+  for (size_t i = kBias; i < in.size(); ++i) {
+    if (in[i].present() && in[i].dtype != DType::f32) return refuse("bias and residual must be f32");
+  }
   if (in.size() > kBias && in[kBias].present() && in[kBias].shape != Shape{y[3]}) {
     return refuse("bias").expected(std::to_string(y[3]), to_string(in[kBias].shape));
   }

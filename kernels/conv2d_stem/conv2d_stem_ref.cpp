@@ -81,7 +81,7 @@ Status conv2d_stem_infer(const Conv2dStemParams& p, std::span<const TensorType> 
   if (p.stride < 1 || p.stride > 64 || p.padding < 0 || p.padding > 64 || !activation_valid(p.activation)) {
     return refuse("a parameter is out of range");
   }
-  if (w[0] < 1 || w[1] < 1 || x[1] + 2 * p.padding < w[0] || x[2] + 2 * p.padding < w[1]) {
+  if (w[0] < 1 || w[1] < 1 || w[3] < 1 || x[1] + 2 * p.padding < w[0] || x[2] + 2 * p.padding < w[1]) {
     return refuse("input " + to_string(x) + " is smaller than the kernel " + to_string(w));
   }
   const Shape y{x[0], (x[1] + 2 * p.padding - w[0]) / p.stride + 1, (x[2] + 2 * p.padding - w[1]) / p.stride + 1, w[3]};

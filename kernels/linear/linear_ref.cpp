@@ -46,8 +46,9 @@ Status linear_infer(const LinearParams& p, std::span<const TensorType> in, std::
   Shape row = x;
   row[0] = 1;
   const auto k = row.checked_elements();
+  if (w[0] < 1 || w[1] < 1) return refuse("weight has no elements");
   if (!k || *k != w[0]) return refuse("row length").expected(std::to_string(w[0]), to_string(x));
-  if (in.size() > kBias && in[kBias].present() && in[kBias].shape != Shape{w[1]}) {
+  if (in.size() > kBias && in[kBias].present() && (in[kBias].dtype != DType::f32 || in[kBias].shape != Shape{w[1]})) {
     return refuse("bias").expected(std::to_string(w[1]), to_string(in[kBias].shape));
   }
   out[0].dtype = DType::f32;

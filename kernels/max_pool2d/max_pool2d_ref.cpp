@@ -54,7 +54,7 @@ Status max_pool2d_infer(const MaxPool2dParams& p, std::span<const TensorType> in
   SPINERT_TRY(check_arity("max_pool2d", in, out, 1, 1, 1));
   SPINERT_TRY(check_input("max_pool2d", "x", in[0], DType::f32, 4));
   if (p.kernel < 1 || p.kernel > kMaxKernel || p.stride < 1 || p.stride > kMaxKernel || p.padding < 0 ||
-      2 * p.padding > p.kernel) {
+      p.padding > p.kernel / 2) {
     return refuse_arch("max_pool2d", "a parameter is out of range")
         .expected("kernel and stride 1 to 64, padding 0 to kernel / 2", "kernel " + std::to_string(p.kernel) +
                                                                             ", stride " + std::to_string(p.stride) +

@@ -112,12 +112,14 @@ void visit(RoiAlignParams& params, ParamVisitor& visitor) {
 Status roi_align_infer(const RoiAlignParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
   constexpr const char* kOp = "roi_align";
   constexpr int64_t kMaxSide = 1 << 24;  // taps are int32, and whole pixels exact in float
+  constexpr int64_t kMaxLevel = 64;      // two comparisons, not abs(): that of the lowest integer overflows
   SPINERT_TRY(check_arity(kOp, in, out, 2, kRoiAlignMaxLevels + 1, 1));
   SPINERT_TRY(check_input(kOp, "rois", in[kRois], DType::f32, 2));
   if (in[kRois].shape[1] != 4) return refuse_arch(kOp, "rois").expected("[R,4]", to_string(in[kRois].shape));
   if (p.output_size < 1 || p.output_size > kRoiAlignMaxOutput || p.sampling_ratio < 1 ||
       p.sampling_ratio > kRoiAlignMaxSampling || p.canonical_scale < 1 || p.canonical_scale > kMaxSide ||
-      std::abs(p.canonical_level) > 64 || std::abs(p.min_level) > 64 || p.canvas < 1 || p.canvas > kMaxSide) {
+      p.canonical_level < -kMaxLevel || p.canonical_level > kMaxLevel || p.min_level < -kMaxLevel ||
+      p.min_level > kMaxLevel || p.canvas < 1 || p.canvas > kMaxSide) {
     return refuse_arch(kOp, "a parameter is out of range");
   }
   for (const TensorType& feature : in.subspan(kFeatures)) {
