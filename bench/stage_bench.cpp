@@ -1,6 +1,5 @@
 #include "bench/stage_bench.h"
 
-
 #include <algorithm>
 #include <cstring>
 #include <fstream>
