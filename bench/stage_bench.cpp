@@ -1,10 +1,10 @@
 #include "bench/stage_bench.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "bench/timing.h"
 #include "diagnosis/pipeline.h"
@@ -18,9 +18,16 @@ namespace {
 constexpr int kBreakdownPasses = 3;
 
 double peak_rss_mb() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;  // Linux counts KiB
+  // Not getrusage: its maximum outlives exec and would show the memory of the parent.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("VmHWM:")) continue;
+    std::istringstream words(line.substr(6));
+    double kibibytes = 0;
+    words >> kibibytes;
+    return kibibytes / 1024;
+  }
+  return 0;
 }
 
 Status place(const Picture& picture, const Tensor& canvas) {
