@@ -240,6 +240,42 @@ TEST(Pipeline, ThresholdsWithoutEffectAreRefused) {
   }
 }
 
+// Boxes are placed on the canvas by half the difference of the extents: odd ones, the smallest slice and the longest.
+TEST(Pipeline, SlicesOfExtremeShape) {
+  auto pipeline = Pipeline::open({.model = model_path(), .engine = {.device = "cpu", .threads = 2}, .batch = 3});
+  ASSERT_TRUE(pipeline.ok());
+  const int sizes[][2] = {{64, 64}, {65, 127}, {128, 128}, {129, 127}, {8192, 64}, {64, 8192}};
+  for (const auto& [height, width] : sizes) {
+    const SliceResult slice = pipeline.value()->diagnose(reduced::picture(height, width, 2), "s");
+    EXPECT_NE(slice.status, "failed") << height << " x " << width;
+    // Every box lies on the canvas, in the coordinates of the slice.
+    const auto offset = [](int extent) {
+      return extent < reduced::kCanvas ? -((reduced::kCanvas - extent) / 2) : (extent - reduced::kCanvas) / 2;
+    };
+    for (const Candidate& c : slice.candidates) {
+      for (const size_t corner : {size_t{0}, size_t{2}}) {
+        EXPECT_GE(c.box[corner], static_cast<float>(offset(width)));
+        EXPECT_LE(c.box[corner], static_cast<float>(offset(width) + reduced::kCanvas));
+        EXPECT_GE(c.box[corner + 1], static_cast<float>(offset(height)));
+        EXPECT_LE(c.box[corner + 1], static_cast<float>(offset(height) + reduced::kCanvas));
+      }
+    }
+    EXPECT_FALSE(slice.candidates.empty()) << height << " x " << width;
+  }
+}
+
+// The hash runs on a thread of its own: it may be asked for twice, or never.
+TEST(Engine, HashIsAskedForTwiceOrNever) {
+  for (int round = 0; round < 20; ++round) {
+    auto engine = open({.device = "cpu", .threads = 1});
+    ASSERT_TRUE(engine);
+    if (round % 2 == 0) continue;
+    const auto first = engine->file_sha256(), second = engine->file_sha256();
+    ASSERT_TRUE(first.ok() && second.ok());
+    EXPECT_EQ(first.value(), second.value());
+  }
+}
+
 TEST(Pipeline, CroppedSliceSaysWhatWasCut) {
   auto pipeline = Pipeline::open({.model = model_path(), .engine = {.device = "cpu", .threads = 1}});
   ASSERT_TRUE(pipeline.ok());
