@@ -9,7 +9,8 @@
 //          3 residual f32 [N,OH,OW,O], optional; with residual_upsample = 2 it is [N,OH/2,OW/2,O] and read at
 //                     (oy/2, ox/2): the nearest-neighbour upsampling of a feature pyramid without a pass of its own
 // Output   0 y        f32 [N,OH,OW,O], OH = floor((H + 2*padding - dilation*(kh-1) - 1) / stride) + 1
-// Edges    taps outside x count as 0. N = 0 is allowed. NaN and Inf spread as in the sum; relu keeps NaN.
+// Edges    taps outside x count as 0. N = 0 is allowed. NaN and Inf spread as in the sum, and in a kernel that
+//          transforms its operands over its tile (4x4 outputs in Winograd) as NaN: never lost. relu keeps NaN.
 // Rows     follows the row count of x.
 // Errors   E_MODEL_ARCH from infer for shapes or parameters that do not fit.
 // Source   torch.nn.functional.conv2d; residual and activation follow it in that order.
