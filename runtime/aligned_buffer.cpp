@@ -9,45 +9,26 @@
 #include <utility>
 
 namespace spinert {
-namespace {
-
-constexpr int64_t kHugePage = int64_t{2} << 20;
-
-}  // namespace
-
 AlignedBuffer::~AlignedBuffer() {
-  if (mapping_) munmap(mapping_, static_cast<size_t>(mapped_bytes_));
+  if (data_) munmap(data_, static_cast<size_t>(bytes_));
 }
 
 void AlignedBuffer::swap(AlignedBuffer& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
-  std::swap(mapping_, other.mapping_);
-  std::swap(mapped_bytes_, other.mapped_bytes_);
 }
 
 Result<AlignedBuffer> AlignedBuffer::allocate(int64_t bytes) {
   AlignedBuffer buffer;
   if (bytes <= 0) return buffer;
-  // Room to begin at a huge page boundary; address space that is not touched costs nothing.
-  const bool large = bytes >= kHugePage;
-  const int64_t mapped = large ? bytes + kHugePage : bytes;
-  void* mapping =
-      mmap(nullptr, static_cast<size_t>(mapped), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping == MAP_FAILED) {
+  void* data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) {
     return error(ErrorId::E_OOM_HOST, "memory for weights or activations was refused by the system")
         .expected(std::to_string(bytes) + " bytes", "none")
         .hint("Free memory, raise the limit of the process, or lower --batch.");
   }
-  buffer.mapping_ = buffer.data_ = mapping;
-  buffer.mapped_bytes_ = mapped;
+  buffer.data_ = data;
   buffer.bytes_ = bytes;
-  if (large) {
-    const auto address = reinterpret_cast<uintptr_t>(mapping);
-    const auto boundary = (address + kHugePage - 1) / kHugePage * kHugePage;
-    buffer.data_ = static_cast<unsigned char*>(mapping) + (boundary - address);
-    madvise(buffer.data_, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // advice only: its failure changes nothing
-  }
   return buffer;
 }
 

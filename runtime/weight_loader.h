@@ -34,7 +34,7 @@ class WeightLoader {
   Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
-  // The next part of memory_. One block for all constants: few large pages instead of hundreds of small mappings.
+  // The next part of memory_. One block for all constants instead of hundreds of mappings.
   void* take(int64_t bytes);
 
   std::map<std::string, PlanImpl*> plans_;
