@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/base/half.h"
+
 #define SPINERT_REGISTRY_INCLUDES
 #include "kernels/registry.def"
 #undef SPINERT_REGISTRY_INCLUDES
@@ -11,7 +13,11 @@ namespace spinert {
 // Every kernel is a constant defined in the file of the same name.
 #define SPINERT_REGISTRY_ROWS
 #define OP(name, Params, source)
-#define KERNEL(op, backend, level, symbol) extern const Kernel symbol;
+// Rows of the cuda backend live in kernels/cuda_rows.cpp: a program may be linked without them.
+#define KERNEL(op, backend, level, symbol) SPINERT_DECLARE_##backend(symbol)
+#define SPINERT_DECLARE_cpu(symbol) extern const Kernel symbol;
+#define SPINERT_DECLARE_reference(symbol) extern const Kernel symbol;
+#define SPINERT_DECLARE_cuda(symbol)
 #include "kernels/registry.def"
 #undef OP
 #undef KERNEL
@@ -38,7 +44,10 @@ const OpInfo kOps[] = {
 
 const KernelInfo kKernels[] = {
 #define OP(name, Params, source)
-#define KERNEL(op, backend, level, symbol) {OpId::op, Backend::backend, Level::level, #symbol, &symbol},
+#define KERNEL(op, backend, level, symbol) SPINERT_ROW_##backend(op, backend, level, symbol)
+#define SPINERT_ROW_cpu(op, backend, level, symbol) {OpId::op, Backend::backend, Level::level, #symbol, &symbol},
+#define SPINERT_ROW_reference(op, backend, level, symbol) SPINERT_ROW_cpu(op, backend, level, symbol)
+#define SPINERT_ROW_cuda(op, backend, level, symbol)
 #include "kernels/registry.def"
 #undef OP
 #undef KERNEL
@@ -81,7 +90,13 @@ std::span<const OpInfo> all_ops() {
   return kOps;
 }
 std::span<const KernelInfo> all_kernels() {
-  return kKernels;
+  static const std::vector<KernelInfo> rows = [] {
+    const std::span<const KernelInfo> cuda = cuda_kernels();
+    std::vector<KernelInfo> all(cuda.begin(), cuda.end());
+    all.insert(all.end(), std::begin(kKernels), std::end(kKernels));
+    return all;
+  }();
+  return rows;
 }
 const OpInfo& op_info(OpId id) {
   return kOps[static_cast<unsigned>(id)];
@@ -103,11 +118,16 @@ const KernelInfo* choose_kernel(OpId op, Backend backend, Level limit, const OpC
     const bool fits = row->op == op && row->backend == backend;
     if (fits && !(row->kernel->rejects && row->kernel->rejects(call))) return row;
   }
-  for (const KernelInfo& row : kKernels) {
+  const auto half = [](const Tensor& tensor) { return is_half(tensor.dtype); };
+  const bool any_half = std::ranges::any_of(call.in, half) || std::ranges::any_of(call.out, half);
+  for (const KernelInfo& row : all_kernels()) {
     if (row.op != op || row.backend != backend) continue;
     const char* reason = nullptr;
-    if (backend == Backend::cpu && row.level > limit) {
-      reason = "needs a higher instruction set than this machine or --isa allows";
+    if (backend != Backend::reference && row.level > limit) {
+      reason = backend == Backend::cuda ? "needs another architecture than this card's"
+                                        : "needs a higher instruction set than this machine or --isa allows";
+    } else if (backend != Backend::cuda && any_half) {
+      reason = "half precision needs the cuda backend";
     } else if (row.kernel->rejects) {
       reason = row.kernel->rejects(call);
     }

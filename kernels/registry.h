@@ -44,7 +44,10 @@ struct KernelInfo {
 };
 
 std::span<const OpInfo> all_ops();
-std::span<const KernelInfo> all_kernels();  // in the order of registry.def: best first, reference last
+// Best first within an operator and backend, reference last.
+std::span<const KernelInfo> all_kernels();
+// The rows of the cuda backend that are linked into this program; none in a build without CUDA.
+std::span<const KernelInfo> cuda_kernels();
 
 const OpInfo& op_info(OpId id);
 // Null if no operator has that name.

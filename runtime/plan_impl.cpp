@@ -149,7 +149,7 @@ void PlanImpl::run_constant_nodes() {
 
 void PlanImpl::run_node(size_t index) {
   const PlannedNode& planned = nodes_[index];
-  planned.kernel->kernel->run(planned.call(), {&pool_, planned.packed, scratch_});
+  planned.kernel->kernel->run(planned.call(), {.pool = &pool_, .packed = planned.packed, .scratch = scratch_});
 }
 
 Status PlanImpl::run(const RunControl& control) {

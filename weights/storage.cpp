@@ -11,18 +11,6 @@ namespace {
 constexpr uint32_t kInfinity = 0x7F800000u;
 constexpr uint32_t kMagnitude = 0x7FFFFFFFu;
 
-// 2^112 moves an f16 exponent (bias 15) to an f32 exponent (bias 127). Multiplying also normalises f16 subnormals, so
-// the loop over an array has no branch.
-constexpr float kF16Scale = 0x1p112f;
-
-inline uint32_t f16_bits_to_f32_bits(uint16_t half) {
-  const uint32_t sign = (half & 0x8000u) << 16;
-  const uint32_t magnitude = half & 0x7FFFu;
-  const uint32_t finite = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude << 13) * kF16Scale);
-  const uint32_t special = (magnitude << 13) | kInfinity;  // Inf and NaN keep their payload
-  return sign | (magnitude >= 0x7C00u ? special : finite);
-}
-
 template <class T>
 inline T load(const std::byte* in, int64_t i) {
   T value;
@@ -45,41 +33,12 @@ bool decode(const std::byte* in, int64_t count, float* out, Bits bits) {
 
 }  // namespace
 
-float f16_to_f32(uint16_t bits) {
-  return std::bit_cast<float>(f16_bits_to_f32_bits(bits));
-}
-float bf16_to_f32(uint16_t bits) {
-  return std::bit_cast<float>(uint32_t{bits} << 16);
-}
-
-uint16_t f32_to_bf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if ((bits & kMagnitude) > kInfinity) return static_cast<uint16_t>((bits >> 16) | 0x40u);  // keep NaN a NaN
-  return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
-}
-
-uint16_t f32_to_f16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t sign = (bits >> 16) & 0x8000u;
-  const uint32_t magnitude = bits & kMagnitude;
-  if (magnitude > kInfinity) return static_cast<uint16_t>(sign | 0x7E00u);
-  if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // 65520 and more round to infinity
-  if (magnitude < 0x38800000u) {
-    // Below the smallest normal 2^-14: adding 0.5 lines the units of 2^-24 up with the last bit of the sum, and the
-    // processor's own rounding is the one wanted.
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(0.5f)));
-  }
-  const uint32_t rebased = magnitude - (112u << 23);
-  return static_cast<uint16_t>(sign | ((rebased + 0xFFFu + ((rebased >> 13) & 1u)) >> 13));
-}
-
 bool decode_f32(const std::byte* in, int64_t count, float* out) {
   return decode<uint32_t>(in, count, out, [](uint32_t bits) { return bits; });
 }
 
 bool decode_f16(const std::byte* in, int64_t count, float* out) {
-  return decode<uint16_t>(in, count, out, f16_bits_to_f32_bits);
+  return decode<uint16_t>(in, count, out, [](uint16_t bits) { return std::bit_cast<uint32_t>(f16_to_f32(bits)); });
 }
 
 bool decode_bf16(const std::byte* in, int64_t count, float* out) {

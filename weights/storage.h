@@ -9,13 +9,9 @@
 #include <span>
 #include <vector>
 
-namespace spinert {
+#include "kernels/base/half.h"
 
-// Round half to even, overflow to infinity, NaN stays NaN.
-uint16_t f32_to_f16(float value);
-uint16_t f32_to_bf16(float value);
-float f16_to_f32(uint16_t bits);
-float bf16_to_f32(uint16_t bits);
+namespace spinert {
 
 // The following read `count` little-endian elements at any alignment, write f32 and answer whether all are finite.
 bool decode_f32(const std::byte* in, int64_t count, float* out);

@@ -24,8 +24,8 @@ void visit(AddParams&, ParamVisitor&) {}
 
 Status add_infer(const AddParams&, std::span<const TensorType> in, std::span<TensorType> out) {
   SPINERT_TRY(check_arity("add", in, out, 2, 2, 1));
-  SPINERT_TRY(check_input("add", "a", in[kA], DType::f32, in[kA].shape.rank));
-  SPINERT_TRY(check_input("add", "b", in[kB], DType::f32, in[kA].shape.rank));
+  SPINERT_TRY(check_activation("add", "a", in[kA], in[kA].shape.rank));
+  SPINERT_TRY(check_input("add", "b", in[kB], in[kA].dtype, in[kA].shape.rank));
   if (in[kA].shape != in[kB].shape) {
     return refuse_arch("add", "shapes differ").expected(to_string(in[kA].shape), to_string(in[kB].shape));
   }

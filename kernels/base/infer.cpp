@@ -1,5 +1,7 @@
 #include "kernels/base/infer.h"
 
+#include "kernels/base/half.h"
+
 namespace spinert {
 
 Status refuse_arch(const char* op, std::string what) {
@@ -32,6 +34,31 @@ Status check_input(const char* op, const char* name, const TensorType& in, DType
         .expected("at most " + std::to_string(kMaxElements) + " elements", to_string(in.shape));
   }
   return {};
+}
+
+Status check_activation(const char* op, const char* name, const TensorType& in, int rank) {
+  if (!is_activation(in.dtype)) {
+    return refuse_arch(op, std::string("type of ") + name)
+        .expected("f32, f16 or bf16", std::string(dtype_name(in.dtype)));
+  }
+  return check_input(op, name, in, in.dtype, rank);
+}
+
+Status check_output_type(const char* op, DType parameter, DType input, DType& output) {
+  output = parameter == DType::none ? input : parameter;
+  if (is_activation(output)) return {};
+  return refuse_arch(op, "type of the output").expected("f32, f16 or bf16", std::string(dtype_name(output)));
+}
+
+void visit_output_type(DType& output, ParamVisitor& visitor) {
+  std::string name = output == DType::none ? "" : std::string(dtype_name(output));
+  visitor.field("output", name);
+  output = DType::none;
+  if (name.empty()) return;
+  output = DType::u8;
+  for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+    if (name == dtype_name(type)) output = type;
+  }
 }
 
 Status set_output(const char* op, TensorType& out, DType dtype, const Shape& shape, int count, int64_t count_scale) {

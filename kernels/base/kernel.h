@@ -62,9 +62,12 @@ struct OpCall {
   bool has(size_t i) const { return i < in.size() && in[i].present(); }
 };
 
+class CudaStream;
+
 // What a running kernel may use besides its call.
 struct RunContext {
-  ThreadPool* pool = nullptr;
+  ThreadPool* pool = nullptr;    // cpu
+  CudaStream* stream = nullptr;  // cuda: where run() puts its launches; see kernels/base/cuda_device.h
   const void* packed = nullptr;  // what pack() wrote, 64-byte aligned; null if packed_bytes is null
   void* scratch = nullptr;       // scratch_bytes() bytes, 64-byte aligned, contents undefined
 };
@@ -72,11 +75,15 @@ struct RunContext {
 struct Kernel {
   // A constant sentence if this kernel does not take the call, else null. Looks at parameters and shapes only.
   const char* (*rejects)(const OpCall&) = nullptr;
+  // On cuda every pointer of the call, counts included, is device memory: run() reads shapes only and enqueues launches
+  // on context.stream, which keeps the first error.
   void (*run)(const OpCall&, const RunContext&) = nullptr;
-  // Bytes of temporary memory for a pool of that many threads. Null: none.
+  // Bytes of temporary memory for a pool of that many threads; on cuda `threads` is the number of multiprocessors.
+  // Null: none.
   int64_t (*scratch_bytes)(const OpCall&, int threads) = nullptr;
   // Weight packing. The packed form depends on the weight (input kPackedInput) and on parameters alone, never on
-  // activation shapes, so that nodes sharing a weight share its packed form. Null: the weight is used as it is.
+  // activation shapes, so that nodes sharing a weight share its packed form. On cuda it may depend on the type of input 0;
+  // pack() writes host memory, which is then uploaded. Null: the weight is used as it is.
   int64_t (*packed_bytes)(const OpCall&) = nullptr;
   void (*pack)(const OpCall&, void* packed, ThreadPool&) = nullptr;
   // False for an algorithm that transforms its operands: small integers do not make its sums exact, and its cases with

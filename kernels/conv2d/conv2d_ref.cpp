@@ -1,6 +1,8 @@
 // conv2d_ref.cpp - the definition of conv2d: plain loops, double accumulation, one thread.
 #include <vector>
 
+#include "kernels/base/half.h"
+#include "kernels/base/infer.h"
 #include "kernels/conv2d/conv2d.h"
 
 namespace spinert {
@@ -72,6 +74,7 @@ void visit(Conv2dParams& params, ParamVisitor& visitor) {
   visitor.field("groups", params.groups);
   visitor.field("residual_upsample", params.residual_upsample);
   visit_activation(params.activation, visitor);
+  visit_output_type(params.output, visitor);
 }
 
 Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
@@ -79,7 +82,7 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
   if (in.size() < 2 || in.size() > 4 || out.size() != 1) return refuse("needs 2 to 4 inputs and 1 output");
   const Shape &x = in[kX].shape, &w = in[kWeight].shape;
   if (x.rank != 4 || w.rank != 4) return refuse("input and weight must have rank 4");
-  if (in[kX].dtype != DType::f32 || in[kWeight].dtype != DType::f32) return refuse("input and weight must be f32");
+  if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32) return refuse("types of input or weight");
   if (p.stride < 1 || p.padding < 0 || p.dilation < 1 || p.groups < 1 || !activation_valid(p.activation) ||
       (p.residual_upsample != 1 && p.residual_upsample != 2) || p.stride > 64 || p.dilation > 64 || p.padding > 4096) {
     return refuse("a parameter is out of range");
@@ -96,7 +99,8 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
   const Shape y{x[0], (x[1] + 2 * p.padding - span_h) / p.stride + 1, (x[2] + 2 * p.padding - span_w) / p.stride + 1,
                 w[3]};
   for (size_t i = kBias; i < in.size(); ++i) {
-    if (in[i].present() && in[i].dtype != DType::f32) return refuse("bias and residual must be f32");
+    const DType want = i == kResidual ? in[kX].dtype : DType::f32;
+    if (in[i].present() && in[i].dtype != want) return refuse("type of bias or residual");
   }
   if (in.size() > kBias && in[kBias].present() && in[kBias].shape != Shape{y[3]}) {
     return refuse("bias").expected(std::to_string(y[3]), to_string(in[kBias].shape));
@@ -108,7 +112,7 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
       return refuse("residual").expected(to_string(want), to_string(in[kResidual].shape));
     }
   }
-  out[0].dtype = DType::f32;
+  SPINERT_TRY(check_output_type("conv2d", p.output, in[kX].dtype, out[0].dtype));
   out[0].shape = y;
   out[0].count = in[kX].count;
   out[0].count_scale = in[kX].count_scale;

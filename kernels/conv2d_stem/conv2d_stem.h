@@ -14,7 +14,7 @@
 // Inputs   0 grey   f32 [N,H,W,1], 0..255
 //          1 weight f32 [kh][kw][1][O]
 //          2 border f32 [row classes][column classes][O]
-// Output   0 y      f32 [N,OH,OW,O]
+// Output   0 y      f32 or `output` [N,OH,OW,O]
 // Rows     follows the row count of grey.
 #pragma once
 
@@ -27,6 +27,7 @@ struct Conv2dStemParams {
   int64_t stride = 2;
   int64_t padding = 3;
   Activation activation = Activation::none;
+  DType output = DType::none;  // type of y: f32 if none, f16, bf16
 };
 
 void visit(Conv2dStemParams& params, ParamVisitor& visitor);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/base/infer.h"
 #include "kernels/conv2d_stem/conv2d_stem.h"
 
 namespace spinert {
@@ -60,6 +61,7 @@ void visit(Conv2dStemParams& params, ParamVisitor& visitor) {
   visitor.field("stride", params.stride);
   visitor.field("padding", params.padding);
   visit_activation(params.activation, visitor);
+  visit_output_type(params.output, visitor);
 }
 
 StemClasses stem_classes(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
@@ -88,7 +90,7 @@ Status conv2d_stem_infer(const Conv2dStemParams& p, std::span<const TensorType> 
   const Shape border{stem_classes(x[1], y[1], w[0], p.stride, p.padding).count,
                      stem_classes(x[2], y[2], w[1], p.stride, p.padding).count, y[3]};
   if (in[kBorder].shape != border) return refuse("border").expected(to_string(border), to_string(in[kBorder].shape));
-  out[0].dtype = DType::f32;
+  SPINERT_TRY(check_output_type("conv2d_stem", p.output, DType::f32, out[0].dtype));
   out[0].shape = y;
   out[0].count = in[kGrey].count;
   out[0].count_scale = in[kGrey].count_scale;

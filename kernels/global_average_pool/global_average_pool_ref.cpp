@@ -29,12 +29,12 @@ void visit(GlobalAveragePoolParams&, ParamVisitor&) {}
 Status global_average_pool_infer(const GlobalAveragePoolParams&, std::span<const TensorType> in,
                                  std::span<TensorType> out) {
   SPINERT_TRY(check_arity("global_average_pool", in, out, 1, 1, 1));
-  SPINERT_TRY(check_input("global_average_pool", "x", in[0], DType::f32, 4));
+  SPINERT_TRY(check_activation("global_average_pool", "x", in[0], 4));
   const Shape& x = in[0].shape;
   if (x[1] < 1 || x[2] < 1) {
     return refuse_arch("global_average_pool", "no pixels").expected("height and width of at least 1", to_string(x));
   }
-  return set_output("global_average_pool", out[0], DType::f32, Shape{x[0], x[3]}, in[0].count, in[0].count_scale);
+  return set_output("global_average_pool", out[0], in[0].dtype, Shape{x[0], x[3]}, in[0].count, in[0].count_scale);
 }
 
 Cost global_average_pool_cost(const OpCall& call) {

@@ -2,10 +2,11 @@
 //
 //   y[r,o] = activation( bias[o] + sum over k of x[r,k] * w[k,o] )
 //
-// Inputs   0 x      f32 [R, ...], everything after dim 0 is one row of K elements in storage order
+// T is f32, f16 or bf16; the half types only on cuda. Sums are at least float.
+// Inputs   0 x      T   [R, ...], everything after dim 0 is one row of K elements in storage order
 //          1 weight f32 [K][O]
 //          2 bias   f32 [O], optional
-// Output   0 y      f32 [R,O]
+// Output   0 y      `output` or T [R,O]
 // Rows     follows the row count of x.
 // Source   torch.nn.functional.linear (weights transposed at conversion).
 #pragma once
@@ -17,6 +18,7 @@ namespace spinert {
 
 struct LinearParams {
   Activation activation = Activation::none;
+  DType output = DType::none;  // type of y; none: that of x
 };
 
 void visit(LinearParams& params, ParamVisitor& visitor);

@@ -1,6 +1,8 @@
 // linear_ref.cpp - the definition of linear: plain loops, double accumulation, one thread.
 #include <vector>
 
+#include "kernels/base/half.h"
+#include "kernels/base/infer.h"
 #include "kernels/linear/linear.h"
 
 namespace spinert {
@@ -34,13 +36,14 @@ const Kernel linear_ref = {.run = run};
 
 void visit(LinearParams& params, ParamVisitor& visitor) {
   visit_activation(params.activation, visitor);
+  visit_output_type(params.output, visitor);
 }
 
 Status linear_infer(const LinearParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
   const auto refuse = [](std::string what) { return error(ErrorId::E_MODEL_ARCH, "linear: " + what); };
   if (in.size() < 2 || in.size() > 3 || out.size() != 1) return refuse("needs 2 or 3 inputs and 1 output");
   const Shape &x = in[kX].shape, &w = in[kWeight].shape;
-  if (in[kX].dtype != DType::f32 || in[kWeight].dtype != DType::f32) return refuse("input and weight must be f32");
+  if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32) return refuse("types of input or weight");
   if (x.rank < 2 || w.rank != 2) return refuse("input needs rank 2 or more, weight rank 2");
   if (!activation_valid(p.activation)) return refuse("unknown activation");
   Shape row = x;
@@ -51,7 +54,7 @@ Status linear_infer(const LinearParams& p, std::span<const TensorType> in, std::
   if (in.size() > kBias && in[kBias].present() && (in[kBias].dtype != DType::f32 || in[kBias].shape != Shape{w[1]})) {
     return refuse("bias").expected(std::to_string(w[1]), to_string(in[kBias].shape));
   }
-  out[0].dtype = DType::f32;
+  SPINERT_TRY(check_output_type("linear", p.output, in[kX].dtype, out[0].dtype));
   out[0].shape = {x[0], w[1]};
   out[0].count = in[kX].count;
   out[0].count_scale = in[kX].count_scale;

@@ -52,7 +52,7 @@ void visit(MaxPool2dParams& params, ParamVisitor& visitor) {
 
 Status max_pool2d_infer(const MaxPool2dParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
   SPINERT_TRY(check_arity("max_pool2d", in, out, 1, 1, 1));
-  SPINERT_TRY(check_input("max_pool2d", "x", in[0], DType::f32, 4));
+  SPINERT_TRY(check_activation("max_pool2d", "x", in[0], 4));
   if (p.kernel < 1 || p.kernel > kMaxKernel || p.stride < 1 || p.stride > kMaxKernel || p.padding < 0 ||
       p.padding > p.kernel / 2) {
     return refuse_arch("max_pool2d", "a parameter is out of range")
@@ -68,7 +68,7 @@ Status max_pool2d_infer(const MaxPool2dParams& p, std::span<const TensorType> in
   }
   const Shape y{x[0], (x[1] + 2 * p.padding - p.kernel) / p.stride + 1,
                 (x[2] + 2 * p.padding - p.kernel) / p.stride + 1, x[3]};
-  return set_output("max_pool2d", out[0], DType::f32, y, in[0].count, in[0].count_scale);
+  return set_output("max_pool2d", out[0], in[0].dtype, y, in[0].count, in[0].count_scale);
 }
 
 Cost max_pool2d_cost(const OpCall& call) {

@@ -1,7 +1,7 @@
 // relu.h - y = x < 0 ? 0 : x, limited to max where max is not 0 (relu6). Element by element, any shape.
 //
-// Inputs   0 x  f32, rank 1 to 5
-// Output   0 y  f32, same shape
+// Inputs   0 x  f32, f16 or bf16, rank 1 to 5
+// Output   0 y  same type, shape
 // Edges    NaN stays NaN; empty tensors are allowed. Exact: every kernel gives the same values.
 // Rows     follows the row count of x.
 // Errors   E_MODEL_ARCH: max other than 0 or 6.

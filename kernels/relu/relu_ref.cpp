@@ -27,7 +27,7 @@ void visit(ReluParams& params, ParamVisitor& visitor) {
 
 Status relu_infer(const ReluParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
   SPINERT_TRY(check_arity("relu", in, out, 1, 1, 1));
-  SPINERT_TRY(check_input("relu", "x", in[0], DType::f32, in[0].shape.rank));
+  SPINERT_TRY(check_activation("relu", "x", in[0], in[0].shape.rank));
   if (p.max != 0 && p.max != 6) {
     return refuse_arch("relu", "a parameter is out of range").expected("max 0 or 6", std::to_string(p.max));
   }

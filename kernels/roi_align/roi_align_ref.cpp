@@ -123,7 +123,8 @@ Status roi_align_infer(const RoiAlignParams& p, std::span<const TensorType> in, 
     return refuse_arch(kOp, "a parameter is out of range");
   }
   for (const TensorType& feature : in.subspan(kFeatures)) {
-    SPINERT_TRY(check_input(kOp, "a feature map", feature, DType::f32, 4));
+    SPINERT_TRY(check_activation(kOp, "a feature map", feature, 4));
+    SPINERT_TRY(check_input(kOp, "a feature map", feature, in[kFeatures].dtype, 4));
     const Shape& f = feature.shape;
     if (f[0] != 1 || f[1] < 1 || f[2] < 1 || f[1] > kMaxSide || f[2] > kMaxSide || f[3] != in[kFeatures].shape[3]) {
       return refuse_arch(kOp, "a feature map")
@@ -131,7 +132,7 @@ Status roi_align_infer(const RoiAlignParams& p, std::span<const TensorType> in, 
     }
   }
   const Shape y{in[kRois].shape[0], p.output_size, p.output_size, in[kFeatures].shape[3]};
-  return set_output(kOp, out[0], DType::f32, y, in[kRois].count, in[kRois].count_scale);
+  return set_output(kOp, out[0], in[kFeatures].dtype, y, in[kRois].count, in[kRois].count_scale);
 }
 
 Cost roi_align_cost(const OpCall& call) {

@@ -34,8 +34,8 @@ void visit(UpsampleNearest2dParams&, ParamVisitor&) {}
 Status upsample_nearest2d_infer(const UpsampleNearest2dParams&, std::span<const TensorType> in,
                                 std::span<TensorType> out) {
   SPINERT_TRY(check_arity("upsample_nearest2d", in, out, 2, 2, 1));
-  SPINERT_TRY(check_input("upsample_nearest2d", "coarse", in[kCoarse], DType::f32, 4));
-  SPINERT_TRY(check_input("upsample_nearest2d", "fine", in[kFine], DType::f32, 4));
+  SPINERT_TRY(check_activation("upsample_nearest2d", "coarse", in[kCoarse], 4));
+  SPINERT_TRY(check_input("upsample_nearest2d", "fine", in[kFine], in[kCoarse].dtype, 4));
   const Shape &c = in[kCoarse].shape, &f = in[kFine].shape;
   if (f[0] != c[0] || f[1] % 2 != 0 || f[2] % 2 != 0 || f[1] / 2 != c[1] || f[2] / 2 != c[2] || f[3] != c[3]) {
     return refuse_arch("upsample_nearest2d", "fine must be twice coarse")

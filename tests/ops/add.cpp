@@ -11,7 +11,7 @@ Status build(const CaseLine& line, CaseInput& input) {
   const Shape shape{line.get("n", 1), line.get("h", 8), line.get("w", 8), line.get("c", 16)};
   const auto seed = static_cast<uint64_t>(line.get("seed", 1));
   for (uint64_t i = 0; i < 2; ++i) {
-    input.add(DType::f32, shape);
+    input.add(line.activations(), shape);
     fill(input.in[i].view(), line.word("data", "real"), seed + i);
   }
   plant(input.in[0].view(), line.word("plant", ""));
@@ -31,6 +31,7 @@ const OpSuite add_suite = {
         "add n=0 seed=5",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

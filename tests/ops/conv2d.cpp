@@ -16,7 +16,7 @@ Status build(const CaseLine& line, CaseInput& input) {
   const int64_t count = line.get("count", -1);
   const auto stream = static_cast<uint64_t>(seed);
   input.exact = data == "int";
-  input.add(DType::f32, {n, h, w, c});
+  input.add(line.activations(), {n, h, w, c});
   input.add(DType::f32, {k, k, c / params.groups, o});
   fill(input.in[0].view(), data, stream);
   fill(input.in[1].view(), data, stream + 1);
@@ -30,7 +30,7 @@ Status build(const CaseLine& line, CaseInput& input) {
     const int64_t span = params.dilation * (k - 1) + 1, up = params.residual_upsample;
     const int64_t oh = (h + 2 * params.padding - span) / params.stride + 1;
     const int64_t ow = (w + 2 * params.padding - span) / params.stride + 1;
-    input.add(DType::f32, {n, oh / up, ow / up, o});
+    input.add(line.activations(), {n, oh / up, ow / up, o});
     fill(input.in[3].view(), data, stream + 3);
   } else {
     input.add_absent();
@@ -73,6 +73,7 @@ const OpSuite conv2d_suite = {
         "conv2d n=2 h=8 w=8 c=256 o=256 k=3 padding=1 data=real residual=1 seed=25",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

@@ -11,7 +11,7 @@ Status build(const CaseLine& line, CaseInput& input) {
   const auto seed = static_cast<uint64_t>(line.get("seed", 1));
   const std::string data = line.word("data", "int");
   input.exact = data == "int";
-  input.add(DType::f32, {r, k});
+  input.add(line.activations(), {r, k});
   input.add(DType::f32, {k, o});
   fill(input.in[0].view(), data, seed);
   fill(input.in[1].view(), data, seed + 1);
@@ -43,6 +43,7 @@ const OpSuite linear_suite = {
         "linear r=9 k=4000 o=50 data=real activation=relu seed=10",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

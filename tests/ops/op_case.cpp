@@ -6,6 +6,8 @@
 #include <new>
 #include <sstream>
 
+#include "kernels/base/half.h"
+
 namespace spinert::cases {
 
 // Each operator's suite is a constant in tests/ops/<op>.cpp.
@@ -129,6 +131,11 @@ std::string CaseLine::word(const std::string& key, const std::string& fallback) 
   return it->second;
 }
 
+DType CaseLine::activations() const {
+  const std::string name = word("dtype", "f32");
+  return name == "f16" ? DType::f16 : name == "bf16" ? DType::bf16 : DType::f32;
+}
+
 int64_t CaseLine::get(const std::string& key, int64_t fallback) const {
   const std::string text = word(key, "");
   int64_t value = fallback;
@@ -182,11 +189,48 @@ void fill(const Tensor& tensor, const std::string& data, uint64_t seed, int64_t 
       case DType::f32:
         tensor.f32()[i] = data == "int" ? static_cast<float>(integer) : random_uniform(seed, static_cast<uint64_t>(i));
         break;
+      case DType::f16:
+      case DType::bf16:
+        store_from_f32(tensor, i, data == "int" ? static_cast<float>(integer) : random_uniform(seed, static_cast<uint64_t>(i)));
+        break;
       case DType::i32: tensor.i32()[i] = static_cast<int32_t>(integer); break;
       default: tensor.as<uint8_t>()[i] = static_cast<uint8_t>(bits); break;
     }
   }
 }
+
+namespace {
+
+// Weights and other f32 inputs become representable in the half type, so that packing them loses nothing.
+void round_inputs(PreparedCase& prepared, DType half) {
+  for (size_t i = 0; i < prepared.in.size(); ++i) {
+    const Tensor& tensor = prepared.in[i];
+    if (tensor.dtype != DType::f32 || i != kPackedInput || tensor.shape.rank < 2) continue;
+    for (int64_t e = 0; e < tensor.elements(); ++e) {
+      const float value = tensor.f32()[e];
+      tensor.f32()[e] = half == DType::f16 ? f16_to_f32(f32_to_f16(value)) : bf16_to_f32(f32_to_bf16(value));
+    }
+  }
+}
+
+// The same case with f32 activations and output; of equal keys the last counts.
+std::string widened(const std::string& text) {
+  std::string line = text;
+  if (line.find(" dtype=") != std::string::npos) line += " dtype=f32";
+  if (line.find(" output=") != std::string::npos) line += " output=f32";
+  return line;
+}
+
+void copy_as_f32(const Tensor& from, const Tensor& to) {
+  if (!from.present()) return;
+  if (from.dtype == to.dtype) {
+    std::memcpy(to.data, from.data, static_cast<size_t>(from.bytes()));
+    return;
+  }
+  for (int64_t i = 0; i < from.elements(); ++i) to.f32()[i] = load_as_f32(from, i);
+}
+
+}  // namespace
 
 Result<PreparedCase> prepare(const CaseLine& line) {
   const OpInfo* op = find_op(line.op());
@@ -243,13 +287,19 @@ Status run_kernel(const KernelInfo& info, PreparedCase& prepared, ThreadPool& po
   return {};
 }
 
-CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadPool& pool) {
+CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device) {
   auto line = CaseLine::parse(text);
   if (!line.ok()) return {line.status()};
   auto got = prepare(line.value());
   if (!got.ok()) return {got.status()};
-  auto want = prepare(line.value());
+  const DType half = line.value().activations();
+  auto wide = CaseLine::parse(widened(text));
+  auto want = prepare(wide.value());
   if (!want.ok()) return {want.status()};
+  if (is_half(half)) {
+    round_inputs(got.value(), half);
+    for (size_t i = 0; i < got.value().in.size(); ++i) copy_as_f32(got.value().in[i], want.value().in[i]);
+  }
   if (kernel.kernel->rejects) {
     if (const char* reason = kernel.kernel->rejects(got.value().call())) return {{}, reason};
   }
@@ -257,7 +307,14 @@ CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadP
   const KernelInfo* reference = choose_kernel(kernel.op, Backend::reference, Level::any, want.value().call());
   CaseResult result;
   result.status = run_kernel(*reference, want.value(), one);
-  if (result.status.ok()) result.status = run_kernel(kernel, got.value(), pool);
+  if (result.status.ok()) {
+    if (kernel.backend == Backend::cuda) {
+      if (!device) return {error(ErrorId::E_DEVICE, "this case needs a card", kernel.name)};
+      result.status = run_cuda_kernel(kernel, got.value(), *device);
+    } else {
+      result.status = run_kernel(kernel, got.value(), pool);
+    }
+  }
   if (!result.status.ok()) return result;
 
   const auto fail = [&](std::string what) {
@@ -269,17 +326,26 @@ CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadP
   if (want.value().input.exact && kernel.kernel->exact_on_integers) tolerance = {};
   for (size_t i = 0; i < got.value().out.size(); ++i) {
     Tensor g = got.value().out[i], w = want.value().out[i];
+    Tolerance bound = tolerance;
+    Buffer wide_output;
+    if (is_half(g.dtype)) {
+      bound.relative += g.dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
+      bound.absolute += 0x1p-25;  // half a subnormal of f16
+      wide_output = Buffer(DType::f32, g.shape);
+      copy_as_f32(g, wide_output.view());
+      g = wide_output.view();
+    }
     // Whole capacity: rows beyond the count must still hold the poison on both sides.
     const Tensor used = w;
     w.count = nullptr;
-    const Comparison all = compare(g, w, tolerance);
-    result.max_difference = std::max(result.max_difference, compare(g, used, tolerance).max_difference);
+    const Comparison all = compare(g, w, bound);
+    result.max_difference = std::max(result.max_difference, compare(g, used, bound).max_difference);
     if (!all.ok()) return fail("output " + std::to_string(i) + ": " + all.describe(w.shape));
     if (!got.value().out_buffers[i].guards_intact()) return fail("wrote outside output " + std::to_string(i));
   }
   for (size_t i = 0; i < got.value().in.size(); ++i) {
     const Tensor &g = got.value().in[i], &w = want.value().in[i];
-    if (!g.present()) continue;
+    if (!g.present() || g.dtype != w.dtype) continue;
     if (std::memcmp(g.data, w.data, static_cast<size_t>(g.bytes())) != 0)
       return fail("changed input " + std::to_string(i));
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/base/compare.h"
+#include "kernels/base/cuda_device.h"
 #include "kernels/registry.h"
 
 namespace spinert::cases {
@@ -45,6 +46,8 @@ class CaseLine {
   int64_t get(const std::string& key, int64_t fallback) const;
   double real(const std::string& key, double fallback) const;
   std::string word(const std::string& key, const std::string& fallback) const;
+  // "dtype=f16": the type of the activations of this case; f32 if the line does not say.
+  DType activations() const;
   // Sets every parameter that the line names.
   void read_params(const OpInfo& op, void* params) const;
   std::vector<std::string> unused() const;
@@ -74,6 +77,7 @@ struct CaseInput {
 struct OpSuite {
   std::vector<std::string> cases;
   Status (*build)(const CaseLine& line, CaseInput& input);
+  bool half = false;  // the operator also takes dtype=f16 and dtype=bf16 (build uses line.activations())
 };
 const OpSuite& suite(OpId op);
 
@@ -91,6 +95,8 @@ Result<PreparedCase> prepare(const CaseLine& line);
 
 // Packs and runs one kernel on a prepared case; outputs are poisoned first. The kernel must accept the call.
 Status run_kernel(const KernelInfo& kernel, PreparedCase& prepared, ThreadPool& pool);
+// The same on a card: inputs are copied to it, and outputs back (tests/ops/cuda_case.cpp).
+Status run_cuda_kernel(const KernelInfo& kernel, PreparedCase& prepared, CudaDevice& device);
 
 // Runs the kernel and the reference on the case and compares: outputs within tolerance, guard bands and rows beyond the
 // count untouched, inputs unchanged. A refusal by the kernel sets skipped to its reason.
@@ -99,6 +105,9 @@ struct CaseResult {
   const char* skipped = nullptr;
   double max_difference = 0;
 };
-CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool);
+// A case with half-precision activations is compared with the reference on the same numbers in f32, weights rounded to
+// the half type on both sides, and half a unit in the last place more for the rounding of the output.
+// device: needed for rows of the cuda backend.
+CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device = nullptr);
 
 }  // namespace spinert::cases

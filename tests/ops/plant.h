@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/base/tensor.h"
+#include "kernels/base/half.h"
 
 namespace spinert::cases {
 
@@ -16,9 +16,9 @@ inline void plant(const Tensor& tensor, const std::string& what) {
                                 Limits::max(),       Limits::denorm_min()};
   constexpr int64_t kPeriod = 7, kSpecials = 7;
   for (int64_t i = 0; i < tensor.elements() && !what.empty(); ++i) {
-    if (what == "nan" && i % kPeriod == 0) tensor.f32()[i] = Limits::quiet_NaN();
-    if (what == "special" && i % kPeriod == 0) tensor.f32()[i] = kSpecial[i / kPeriod % kSpecials];
-    if (what == "minus_inf") tensor.f32()[i] = -Limits::infinity();
+    if (what == "nan" && i % kPeriod == 0) store_from_f32(tensor, i, Limits::quiet_NaN());
+    if (what == "special" && i % kPeriod == 0) store_from_f32(tensor, i, kSpecial[i / kPeriod % kSpecials]);
+    if (what == "minus_inf") store_from_f32(tensor, i, -Limits::infinity());
   }
 }
 

@@ -8,7 +8,7 @@ namespace spinert::cases {
 namespace {
 
 Status build(const CaseLine& line, CaseInput& input) {
-  input.add(DType::f32, {line.get("n", 1), line.get("h", 8), line.get("w", 8), line.get("c", 16)});
+  input.add(line.activations(), {line.get("n", 1), line.get("h", 8), line.get("w", 8), line.get("c", 16)});
   const auto seed = static_cast<uint64_t>(line.get("seed", 1));
   fill(input.in[0].view(), line.word("data", "real"), seed);
   plant(input.in[0].view(), line.word("plant", ""));
@@ -32,6 +32,7 @@ const OpSuite relu_suite = {
         "relu c=0 seed=9",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

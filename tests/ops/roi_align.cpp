@@ -16,7 +16,7 @@ Status build(const CaseLine& line, CaseInput& input) {
   input.add(DType::f32, {r, 4});
   fill_boxes(input.in[0].view().f32(), r, line.word("boxes", "random"), seed, static_cast<float>(params.canvas));
   for (int64_t l = 0; l < levels; ++l) {
-    input.add(DType::f32, {1, side, width, c});
+    input.add(line.activations(), {1, side, width, c});
     fill(input.in.back().view(), line.word("data", "real"), seed + 1 + static_cast<uint64_t>(l));
     plant(input.in.back().view(), line.word("plant", ""));
     side = std::max<int64_t>(1, side / 2);
@@ -57,6 +57,7 @@ const OpSuite roi_align_suite = {
         "roi_align r=8 c=16 levels=3 h=32 canonical_scale=56 canonical_level=3 min_level=1 canvas=128 seed=24",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

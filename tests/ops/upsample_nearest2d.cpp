@@ -10,8 +10,8 @@ namespace {
 Status build(const CaseLine& line, CaseInput& input) {
   const int64_t n = line.get("n", 1), h = line.get("h", 4), w = line.get("w", h), c = line.get("c", 16);
   const auto seed = static_cast<uint64_t>(line.get("seed", 1));
-  input.add(DType::f32, {n, h, w, c});
-  input.add(DType::f32, {n, 2 * h, 2 * w, c});
+  input.add(line.activations(), {n, h, w, c});
+  input.add(line.activations(), {n, 2 * h, 2 * w, c});
   for (uint64_t i = 0; i < 2; ++i) fill(input.in[i].view(), line.word("data", "real"), seed + i);
   plant(input.in[0].view(), line.word("plant", ""));
   if (const int64_t count = line.get("count", -1); count != -1) input.set_count(1, static_cast<int32_t>(count));
@@ -32,6 +32,7 @@ const OpSuite upsample_nearest2d_suite = {
         "upsample_nearest2d h=0 seed=7",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

@@ -1,0 +1,2 @@
+// ptx.cuh - see below.
+#pragma once
