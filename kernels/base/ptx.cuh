@@ -21,6 +21,9 @@ inline uint16_t bf16_bits(float value) {
 inline float f16_value(uint16_t bits) {
   return f16_to_f32(bits);
 }
+inline float bf16_value(uint16_t bits) {
+  return bf16_to_f32(bits);
+}
 // The lower half of the result is `low`.
 inline uint32_t pack_f16x2(float low, float high) {
   return uint32_t{f32_to_f16(low)} | uint32_t{f32_to_f16(high)} << 16;
@@ -46,6 +49,9 @@ __device__ __forceinline__ float f16_value(uint16_t bits) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
   return value;
 }
+__device__ __forceinline__ float bf16_value(uint16_t bits) {
+  return __uint_as_float(uint32_t{bits} << 16);
+}
 // The lower half of the result is `low`.
 __device__ __forceinline__ uint32_t pack_f16x2(float low, float high) {
   uint32_t pair;
@@ -67,7 +73,7 @@ __device__ __forceinline__ float to_float(f16 value) {
   return f16_value(value.bits);
 }
 __device__ __forceinline__ float to_float(bf16 value) {
-  return bf16_to_f32(value.bits);
+  return bf16_value(value.bits);
 }
 
 template <class T>
