@@ -30,7 +30,7 @@ constexpr int swizzle_period(Swizzle swizzle) {
   return swizzle == Swizzle::none ? 128 : 8 * swizzle_span(swizzle);
 }
 
-struct alignas(64) TensorMap {
+struct alignas(128) TensorMap {
   unsigned char opaque[128];
 };
 
