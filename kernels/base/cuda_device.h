@@ -47,7 +47,7 @@ class CudaStream {
   // The first error seen so far, without waiting.
   const Status& status() const { return status_; }
   void fail(Status status) {
-    if (status_.ok()) status_ = std::move(status);
+    if (status_.ok()) static_cast<void>(status_ = std::move(status));
   }
 
   // Programmatic dependent launch: a kernel may start before the one before it has ended, and waits inside for its
