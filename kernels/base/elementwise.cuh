@@ -6,10 +6,10 @@
 
 namespace spinert {
 
-// N neighbouring channels, moved in pieces of 16 bytes if they fill them: one piece for 8 channels of a half type, two
-// for 8 of f32.
+// N neighbouring channels, N a power of two, moved in pieces of at most 16 bytes: one piece for 8 channels of a half
+// type, two for 8 of f32.
 template <class T, int N>
-struct alignas(N * sizeof(T) % 16 == 0 ? 16 : alignof(T)) Lanes {
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Lanes {
   T lane[N];
 };
 
