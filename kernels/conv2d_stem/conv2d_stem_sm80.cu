@@ -1,16 +1,14 @@
 // conv2d_stem_sm80.cu - backend cuda, from sm_80 on: stem convolution on one channel in float
 // Layout    grey f32 [N,H,W,1]; weight as it is, [kh][kw][1][O] f32; y NHWC f32, f16 or bf16, any O
 // Tile      block: 32 x 8 outputs x 64 channels; picture tile and all weights of the 64 channels in shared memory. A
-// warp
-//           takes 8 pixels of four rows, a thread 8 pixels x 8 channels: 64 accumulators
+//           warp takes 8 pixels of four rows, a thread 8 pixels x 8 channels: 64 accumulators
 // Work      per thread and kernel row of 7: 448 FFMA, 21 loads of pixels (each serves 8 lanes), 14 of four weights; the
 //           four rows of a warp read different banks because the pitch of the tile is odd
 // Bound     FFMA: 0.82 GMAC for 512x512x64 at 29 T a second -> 28 us on an H200; writing y in f16 33.6 MB -> 7.8 us
 // Measured  not yet: no card was available; predicted 38 us, 75 % of the FFMA rate
 // Rejects   picture tile and weights together above 96 KiB (kernels and strides far above those of a stem)
 // Numerics  one fused chain per output in the order of the taps, then the border class is added; the same bytes for
-// every
-//           batch
+//           every batch
 // Tried     nothing else; conv2d_stem_mma_sm80.cu is the one for half types
 #include "kernels/base/elementwise.cuh"
 #include "kernels/conv2d_stem/conv2d_stem.h"

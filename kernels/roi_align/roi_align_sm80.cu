@@ -1,13 +1,11 @@
 // roi_align_sm80.cu - backend cuda, from sm_80 on: roi_align, one warp per region and row of bins
 // Layout    features NHWC f32, f16 or bf16, any C, up to 8 levels, all in one launch; y [R,P,P,C], the order fc6 reads
 // Tile      a warp makes one row of P bins; a lane holds 8 channels (16-byte vectors, 32 bytes of f32), or one channel
-// if
-//           C % 8 != 0. The taps of the row are computed once by its lanes and shared through shared memory
+//           if C % 8 != 0. The taps of the row are computed once by its lanes and shared through shared memory
 // Work      per bin and lane 4 S^2 loads of 8 channels and 32 S^2 FFMA
 // Bound     1000 regions of 7x7x256 in f16 from four levels of a 1024 canvas: the features once and y, 70 MB -> 16 us
-// at
-//           4.3 TB/s. The taps themselves are 401 MB, which the caches deliver: about 70 us at 5.5 TB/s from the second
-//           level, less by what the first one holds
+//           at 4.3 TB/s. The taps themselves are 401 MB, which the caches deliver: about 70 us at 5.5 TB/s from the
+//           second level, less by what the first one holds
 // Measured  not yet: no card was available; predicted 60 us, from the bytes of the taps
 // Rejects   nothing
 // Numerics  level and positions as the reference, bit for bit (roi_align.h); weights and sums in float, one chain per
