@@ -1,8 +1,9 @@
-// crop_resize_ref.cpp - the definition of crop_resize: bilinear in double. Positions come from crop_resize.h.
+// crop_resize_ref.cpp - the definition of crop_resize: bilinear in double. Positions come from crop_geometry.h.
 #include <cmath>
 
 #include "kernels/base/epilogue.h"
 #include "kernels/base/infer.h"
+#include "kernels/crop_resize/crop_geometry.h"
 #include "kernels/crop_resize/crop_resize.h"
 
 namespace spinert {
@@ -32,7 +33,8 @@ void run(const OpCall& call, const RunContext&) {
   const int64_t patches = call.in[kBoxes].rows() * entries;
   float* out = call.out[0].f32();
   for (int64_t n = 0; n < patches; ++n) {
-    const CropSquare square = crop_resize_square(p, call.in[kBoxes].f32() + n / entries * 4, n % entries);
+    const CropSquare square =
+        crop_resize_square(p.table.data() + n % entries * 3, p.size, call.in[kBoxes].f32() + n / entries * 4);
     for (int64_t v = 0; v < p.size; ++v) {
       const CropTap y = crop_resize_tap(square.y0, square.step, v, canvas.shape[1]);
       for (int64_t u = 0; u < p.size; ++u) {
@@ -47,10 +49,6 @@ void run(const OpCall& call, const RunContext&) {
 
 extern const Kernel crop_resize_ref;
 const Kernel crop_resize_ref = {.run = run};
-
-CropSquare crop_resize_square(const CropResizeParams& params, const float* box, int64_t entry) {
-  return crop_resize_square(params.table.data() + entry * 3, params.size, box);
-}
 
 void visit(CropResizeParams& params, ParamVisitor& visitor) {
   visitor.field("size", params.size);

@@ -6,9 +6,10 @@
 // Bound     memory: 96 patches of 224x224 and the canvas of 1024 x 1024 are 23.5 MB -> 5.5 us at 4.3 TB/s
 // Measured  not yet: no card was available; predicted 9 us: the four taps come from the caches
 // Rejects   nothing
-// Numerics  positions as the reference, bit for bit (crop_resize.h); interpolation in float
+// Numerics  positions as the reference, bit for bit (crop_geometry.h); interpolation in float
 // Tried     nothing else yet
 #include "kernels/base/elementwise.cuh"
+#include "kernels/crop_resize/crop_geometry.h"
 #include "kernels/crop_resize/crop_resize.h"
 
 namespace spinert {
