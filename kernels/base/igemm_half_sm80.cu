@@ -81,14 +81,14 @@ constexpr int kReduceThreads = 256;
 template <class T>
 __global__ void __launch_bounds__(kReduceThreads) reduce_kernel(Arguments p, int segments) {
   ptx::grid_dependency_wait();
-  const int octets = (p.epilogue.columns + 7) / 8;
-  const int64_t item = int64_t{blockIdx.x} * kReduceThreads + threadIdx.x;
-  const int64_t row = item / octets;
+  // Partial sums are kept below kMostPartialBytes: octets are counted in 32 bits.
+  const uint32_t octets = static_cast<uint32_t>(p.epilogue.columns + 7) / 8;
+  const uint32_t item = blockIdx.x * kReduceThreads + threadIdx.x, row = item / octets;
   const int column = static_cast<int>(item - row * octets) * 8;
   if (row >= p.rows.get() * p.pixels) return;
   float sum[8];
   for (int segment = 0; segment < segments; ++segment) {
-    const float* from = p.partial + segment * p.partial_stride + row * p.epilogue.columns + column;
+    const float* from = p.partial + segment * p.partial_stride + int64_t{row} * p.epilogue.columns + column;
     float next[8];
     if (p.epilogue.columns % 8 == 0) {
       load_8(from, next);
