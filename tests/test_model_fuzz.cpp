@@ -162,7 +162,9 @@ void mutate_graph(json& graph, Dice& dice) {
                                          "nms",
                                          "roi_align",
                                          "place",
-                                         "crop_resize"};
+                                         "crop_resize",
+                                         "fpn_merge",
+                                         "rpn_head"};
   switch (dice.below(11)) {
     case 0:  // another attribute value
       if (json& a = node["attributes"]; a.is_object() && !a.empty()) {

@@ -73,7 +73,7 @@ Status anchors_infer(const AnchorsParams& p, std::span<const TensorType> in, std
   const auto per_pixel = static_cast<int64_t>(p.sizes.size() / levels * p.ratios.size());
   int64_t total = 0;
   for (size_t level = 0; level < levels; ++level) {
-    SPINERT_TRY(check_input("anchors", "a feature map", in[level + 1], DType::f32, 4));
+    SPINERT_TRY(check_activation("anchors", "a feature map", in[level + 1], 4));
     const Shape& f = in[level + 1].shape;
     if (f[1] < 1 || f[2] < 1 || f[1] > canvas[1] || f[2] > canvas[2]) {
       return refuse_arch("anchors", "a feature map does not fit the canvas")
