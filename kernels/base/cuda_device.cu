@@ -101,6 +101,8 @@ class CardStream : public CudaStream {
     return status();
   }
 
+  void* native_handle() override { return handle_; }
+
   void record(CudaEvent& event) override {
     if (usable()) check(cudaEventRecord(static_cast<CardEvent&>(event).handle, handle_), "recording an event");
   }

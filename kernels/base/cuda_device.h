@@ -5,7 +5,8 @@
 // cuda_device_none.cpp, which answers every request with E_DEVICE.
 //
 // Errors: E_DEVICE for no driver, one too old, no such card, an architecture below 8.0, a lost device, a failed launch;
-// E_OOM_DEVICE for memory. A stream keeps its first error and refuses work after it: nothing continues on a broken card.
+// E_OOM_DEVICE for memory. A stream keeps its first error and refuses work after it: nothing continues on a broken
+// card.
 #pragma once
 
 #include <cstdint>
@@ -74,6 +75,8 @@ class CudaStream {
   // What each function enqueues may run beside what the others enqueue; all are done before what comes after.
   virtual void parallel(std::span<const std::function<void()>> lanes) = 0;
 
+  // cudaStream_t on a card, null elsewhere; for the bench, which times other libraries on the same stream.
+  virtual void* native_handle() { return nullptr; }
   // The first error seen so far, without waiting.
   const Status& status() const { return status_; }
   void fail(Status status) {
