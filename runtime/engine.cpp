@@ -41,7 +41,7 @@ class EngineImpl : public Engine {
   Status check_memory(const EngineOptions& options) const;
   std::string figures() const;
   Status load(const EngineOptions& options);
-  void describe(const EngineOptions& options, const Device& device);
+  void describe(const Device& device);
 
   ThreadPool pool_;
   std::optional<ModelFile> file_;
@@ -98,8 +98,12 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   }
   SPINERT_TRY(plan_graphs(options, device).at(path));
   SPINERT_TRY(check_tensors().at(path));
-  if (const Status status = load(options); !status.ok()) return with_figures(status).at(path);
-  describe(options, device);
+  Status loaded = load(options);
+  if (loaded.id() == ErrorId::E_OOM_DEVICE) {
+    loaded.hint("The plan takes " + figures() + ". Lower --batch, free memory of the card, or use --device cpu.");
+  }
+  SPINERT_TRY(loaded.at(path));
+  describe(device);
   // Where the system refuses a thread, the hash is computed by the call that asks for it.
   constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
   file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
@@ -163,7 +167,6 @@ Status EngineImpl::check_memory(const EngineOptions& options) const {
                          : "the plan needs more memory than this process may use")
       .expected("at most " + std::to_string(limit) + " bytes", figures())
       .hint(own_limit ? "Raise --memory-limit or lower --batch."
-            : cuda_   ? "Lower --batch or use a larger card."
                       : "Lower --batch or use a larger machine.");
 }
 
@@ -200,7 +203,7 @@ Status EngineImpl::load(const EngineOptions& options) {
   return {};
 }
 
-void EngineImpl::describe(const EngineOptions& options, const Device& device) {
+void EngineImpl::describe(const Device& device) {
   info_.path = file_->file().path();
   info_.file_bytes = static_cast<int64_t>(file_->file().size());
   info_.metadata = file_->header().metadata;
