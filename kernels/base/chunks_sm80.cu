@@ -20,7 +20,8 @@ __device__ int32_t rows_to_feed(const ChunkState& state) {
   return min(max(*state.total, 0), state.capacity);
 }
 
-__global__ void __launch_bounds__(1) chunks_begin_kernel(ChunkState state) {
+__global__ void __launch_bounds__(32) chunks_begin_kernel(ChunkState state) {
+  if (threadIdx.x != 0) return;
   *state.next = 0;
   *state.more = rows_to_feed(state) > 0 ? 1 : 0;
 }
@@ -52,7 +53,7 @@ __global__ void __launch_bounds__(kThreads) chunk_give_kernel(ChunkState state, 
 }  // namespace
 
 void enqueue_chunks_begin(CudaStream& stream, const ChunkState& state) {
-  launch({.stream = &stream}, {.block = 1}, chunks_begin_kernel, state);
+  launch({.stream = &stream}, {.block = 32}, chunks_begin_kernel, state);
 }
 
 void enqueue_chunk_take(CudaStream& stream, const ChunkState& state, const RowCopies& copies) {
