@@ -24,6 +24,11 @@ if(SPINERT_CUDA)
 endif()
 
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+if(SPINERT_HAS_CUDA AND NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  # CMake before 3.26 does not know that nvcc takes C++20.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
 if(SPINERT_HAS_CUDA)
   message(STATUS "cuda: backend built with nvcc ${CMAKE_CUDA_COMPILER_VERSION}")
   add_library(spinert_cuda OBJECT ${cuda_kernels} kernels/base/cuda_device.cu kernels/cuda_rows.cpp)

@@ -32,6 +32,9 @@ struct LaunchShape {
   int64_t grid_x = 1, grid_y = 1, grid_z = 1;
   int block = 128;     // threads
   int64_t shared = 0;  // dynamic shared memory in bytes
+  // Every thread calls ptx::grid_dependency_wait() before it touches global memory: only such a kernel may be launched
+  // while the one before it still runs.
+  bool waits = false;
 };
 
 // The rows in use of a view, read on the device; the device twin of Tensor::rows().

@@ -298,12 +298,14 @@ size_t stack_bytes() {
 }
 
 void launch(CudaStream& stream, LaunchRequest launched) {
-  if (!stream.status().ok() || launched.grid_x == 0 || launched.grid_y == 0 || launched.grid_z == 0) return;
-  if (!count_launch(stream)) return;
-  const std::lock_guard lock(one_launch);
-  request = &launched;
-  run_grid(stream);
-  request = nullptr;
+  if (launched.grid_x == 0 || launched.grid_y == 0 || launched.grid_z == 0) return;
+  enqueue(stream, [&stream, launched = std::move(launched)] {
+    if (!count_launch(stream)) return;
+    const std::lock_guard lock(one_launch);
+    request = &launched;
+    run_grid(stream);
+    request = nullptr;
+  });
 }
 
 Index3 thread_index() {
