@@ -108,6 +108,9 @@ struct CaseResult {
 // A case with half-precision activations is compared with the reference on the same numbers in f32, weights rounded to
 // the half type on both sides, and half a unit in the last place more for the rounding of the output.
 // device: needed for rows of the cuda backend.
-CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device = nullptr);
+// truth: `cpu` compares with the best row of this machine instead of the reference, within twice the tolerance, for
+// cases that the reference would take minutes for.
+CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device = nullptr,
+                      Backend truth = Backend::reference);
 
 }  // namespace spinert::cases
