@@ -1,6 +1,5 @@
-// gemm_epilogue_sm90a.cuh - what follows the sum of a matrix product on the card, eight neighbouring columns of one row
-// at a time: y = clamp(sum + bias + residual), rounded to the output type. Eight columns are one 16-byte access of
-// halves.
+// gemm_epilogue_sm90a.cuh - what follows the sum of a matrix product, eight neighbouring columns of a row at a time, one
+// 16-byte access of halves: y = clamp(sum + bias + residual), rounded to the output type.
 #pragma once
 
 #include <limits>

@@ -9,8 +9,7 @@ constexpr int64_t round_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
 }
 
-// ---- the weight [tap][k][column] in f32 becomes [tap][column][k] in halves, columns padded to 32 and k to 64 with
-// zeros.
+// ---- the weight [tap][k][column] in f32 becomes [tap][column][k] in halves; columns padded to 32, k to 64, with zeros
 
 struct WeightShape {
   int64_t taps, k, columns;  // k: of one tap

@@ -8,8 +8,7 @@
 //
 //   full[stage]   one arrival and the bytes of the stage: the operands are there
 //   empty[stage]  one arrival of each warp that multiplies: nobody reads the stage any more
-//   turn          named barriers: tiles are multiplied in the order in which the ring is filled. Without them a
-//   warpgroup
+//   turn          named barriers: tiles are multiplied in the order in which the ring is filled. Otherwise a warpgroup
 //                 could wait for a phase two ahead of the barrier's, which a parity cannot tell from one that is over.
 //
 // The sum of an output is one chain over k, or with `splits` a fixed number of chains that are added in order: the same

@@ -1,6 +1,5 @@
 // gemm_tiles_sm90a.cuh - which tile of a matrix product a block works on next: rows of one or several feature maps
-// ("levels") that share one weight, cut into tiles of 128 rows. A persistent block walks items first, first + blocks,
-// ...
+// ("levels") that share one weight, cut into tiles of 128 rows. A persistent block walks items in strides of the grid.
 //
 // Row r of a level is pixel r % pixels of image r / pixels; a plain matrix has one pixel an image. Images beyond the
 // count have no tiles. Items run columns first, so that blocks at work together share rows of the larger operand in the

@@ -1,22 +1,18 @@
-// conv2d_wgmma_sm90a.cu - backend cuda, level sm90a: conv2d as an implicit matrix product on the tensor cores of
-// Hopper.
+// conv2d_wgmma_sm90a.cu - backend cuda, level sm90a: conv2d as an implicit matrix product, TMA im2col and wgmma.
 //
-// Layout    x NHWC f16 or bf16, C a multiple of 64; weight packed as [tap][O padded to 32, permuted][C] halves; y NHWC
-// Tile      128 pixels x 64, 128 or 256 channels, 64 k a step; TMA im2col into a ring of 192 KiB, two warpgroups of
-// wgmma Work      per step and tile of 128 x 256: 8 wgmma m64n256k16 = 1024 cycles of the tensor cores; 48 KiB by TMA
-// Bound     tensor cores: 77.3 GFLOP of fpn.0 (3x3, 256 -> 256, 256x256) at 790 TFLOP/s -> 98 us; 68 MB at 4.3 TB/s: 16
-// us Measured  not yet: no card was available; predicted for an H200 (132 multiprocessors): 512 tiles in 4 rounds of 36
-// steps
-//           = 3.88 of 4 rounds used, and about 5 % for the first loads and the last store -> 107 us. layer1 (64 ->
-//           64) 12.2 us by FLOP, more by shared memory: a wgmma of 64 columns reads 4 KiB in its 32 cycles, all that
-//           there is
-// Rejects   f32; C % 64 != 0; O % 8 != 0; groups; a padding or a dilated kernel beyond the 8 bits of im2col; stride >
-// 8;
-//           sigmoid; an output type that is neither that of x nor f32
-// Numerics  f32 sums in the order (tap, channel), 16 k at a time; small images with a long sum are cut into at most 8
-// parts,
-//           added in order, as the shape of one image says: same bytes for every count, batch and card
-// Tried     nothing else: no card. Worth trying first: clusters of two blocks that share b by multicast; pixels as the
+// Layout    x NHWC halves, C a multiple of 64; weight packed [tap][O padded to 32, permuted][C] halves; y NHWC
+// Tile      128 pixels x 64, 128 or 256 channels, 64 k a step; a ring of 192 KiB, two warpgroups that multiply
+// Work      a step of a tile of 128 x 256: 8 wgmma m64n256k16 = 1024 cycles of the tensor cores, 48 KiB by TMA
+// Bound     tensor cores: 77.3 GFLOP of fpn.0 (3x3, 256 -> 256, 256x256) at 790 TFLOP/s = 98 us; its 68 MB at
+//           4.3 TB/s take 16 us
+// Measured  not yet: no card was available; predicted for an H200: the 512 tiles of fpn.0 keep 132 multiprocessors busy
+//           for 4 rounds, of which 3.88 are used, and about 5 % go to first loads and the last store: 106 us. layer1
+//           (3x3, 64 -> 64, 6.1 us by FLOP) is held by shared memory: 4 KiB in the 32 cycles of a wgmma, all there is
+// Rejects   f32; C % 64 != 0; O % 8 != 0; groups; corners, dilated kernels and strides beyond those of im2col; sigmoid;
+//           an output that is neither of the type of x nor f32
+// Numerics  f32 sums in the order (tap, channel), 16 k at a time; where one image has few tiles the sum is cut into at
+//           most 8 parts, added in order. One image's shape alone decides: same bytes for every count, batch and card
+// Tried     nothing else. Worth trying first: clusters of two blocks that share the weight by multicast; pixels as the
 //           columns of the product where O = 64
 #include "kernels/base/gemm_launch_sm90a.cuh"
 #include "kernels/conv2d/conv2d.h"

@@ -1,17 +1,16 @@
-// linear_wgmma_sm90a.cu - backend cuda, level sm90a: linear on the tensor cores of Hopper.
+// linear_wgmma_sm90a.cu - backend cuda, level sm90a: linear by TMA and wgmma.
 //
-// Layout    x rows of K f16 or bf16; weight packed as [O padded to 32, permuted][K padded to 64] halves; y rows of O
-// Tile      128 rows x 64, 128 or 256 columns, 64 k a step; TMA into a ring of 192 KiB, two warpgroups of wgmma
-// Work      per step and tile of 128 x 128: 8 wgmma m64n128k16 = 512 cycles of the tensor cores; 32 KiB by TMA
-// Bound     tensor cores: 25.7 GFLOP of fc6 (1000 x 12544 -> 1024) at 790 TFLOP/s -> 33 us; 53 MB at 4.3 TB/s: 12 us
-// Measured  not yet: no card was available; predicted for an H200 (132 multiprocessors): fc6 is 64 tiles in 2 parts of
-// 98
-//           steps, 128 blocks in one round -> 36 us, and 4 us for adding the parts (8 MB that stay in the L2 cache)
-// Rejects   f32; K % 8 != 0; O % 8 != 0; sigmoid; an output type that is neither that of x nor f32
-// Numerics  f32 sums in the order of k, 16 at a time; long sums are cut into at most 8 parts, added in order, as K and
-// O
-//           say: same bytes for every count, batch and card
-// Tried     nothing else: no card
+// Layout    x rows of K halves; weight packed [O padded to 32, permuted][K padded to 64] halves; y rows of O
+// Tile      128 rows x 64, 128 or 256 columns, 64 k a step; a ring of 192 KiB, two warpgroups that multiply
+// Work      a step of a tile of 128 x 128: 8 wgmma m64n128k16 = 512 cycles of the tensor cores, 32 KiB by TMA
+// Bound     tensor cores: 25.7 GFLOP of fc6 (1000 x 12544 -> 1024) at 790 TFLOP/s = 33 us; its 53 MB at 4.3 TB/s take
+//           12 us
+// Measured  not yet: no card was available; predicted for an H200: fc6 is 64 tiles in 2 parts of 98 steps on 128 of 132
+//           multiprocessors, 36 us, and about 4 us to add the parts, 8 MB that stay in the second-level cache
+// Rejects   f32; K % 8 != 0; O % 8 != 0; sigmoid; an output that is neither of the type of x nor f32
+// Numerics  f32 sums in the order of k, 16 at a time; long sums are cut into at most 8 parts, added in order. K and O
+//           alone decide: same bytes for every count, batch and card
+// Tried     nothing else
 #include "kernels/base/gemm_launch_sm90a.cuh"
 #include "kernels/linear/linear.h"
 
