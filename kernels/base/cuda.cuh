@@ -51,8 +51,13 @@ inline DeviceRows device_rows(const Tensor& tensor) {
 
 #if defined(SPINERT_EMULATE_CUDA)
 
-#define SPINERT_SHARED(Type, name, elements) \
-  Type* const name = static_cast<Type*>(emulation::static_shared(sizeof(Type) * (elements), alignof(Type), __COUNTER__))
+// The key is the address of a variable that every instantiation of a template has for itself, as it has its array.
+#define SPINERT_SHARED(Type, name, elements)                                                     \
+  Type* const name = static_cast<Type*>(::spinert::emulation::static_shared(                     \
+      sizeof(Type) * (elements), alignof(Type), [] {                                             \
+        static constinit char key = 0;                                                           \
+        return static_cast<const void*>(&key);                                                   \
+      }()))
 
 inline unsigned char* dynamic_shared() {
   return emulation::dynamic_shared();

@@ -28,7 +28,9 @@ class CardStream : public CudaStream {
   ~CardStream() override {
     if (handle_) cudaStreamDestroy(handle_);
   }
-  Status create() { return to_status(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "no stream", card_.index); }
+  Status create() {
+    return to_status(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "no stream", card_.index);
+  }
 
   const CudaCard& card() const override { return card_; }
   void upload(void* device, const void* host, int64_t bytes) override {
@@ -46,12 +48,14 @@ class CardStream : public CudaStream {
     fail(to_status(cudaStreamSynchronize(handle_), "the device reported an error", card_.index));
     return status();
   }
+  void* native_handle() override { return handle_; }
   cudaStream_t handle() const { return handle_; }
 
  private:
   void transfer(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind) {
     if (!status().ok() || bytes == 0) return;
-    fail(to_status(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, handle_), "copying memory", card_.index));
+    fail(
+        to_status(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, handle_), "copying memory", card_.index));
   }
 
   const CudaCard& card_;
@@ -130,9 +134,9 @@ void launch_on_card(CudaStream& stream, const void* kernel, const LaunchShape& s
     return;
   }
   if (shape.shared > kDefaultShared) {
-    own.fail(to_status(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                            static_cast<int>(shape.shared)),
-                       "setting the shared memory of a kernel", card));
+    own.fail(to_status(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared)),
+        "setting the shared memory of a kernel", card));
   }
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(shape.grid_x), static_cast<unsigned>(shape.grid_y),

@@ -5,7 +5,8 @@
 // cuda_device_none.cpp, which answers every request with E_DEVICE.
 //
 // Errors: E_DEVICE for no driver, one too old, no such card, an architecture below 8.0, a lost device, a failed launch;
-// E_OOM_DEVICE for memory. A stream keeps its first error and refuses work after it: nothing continues on a broken card.
+// E_OOM_DEVICE for memory. A stream keeps its first error and refuses work after it: nothing continues on a broken
+// card.
 #pragma once
 
 #include <cstdint>
@@ -41,10 +42,12 @@ class CudaStream {
   virtual void fill(void* device, unsigned char value, int64_t bytes) = 0;
   // Waits for everything. The first error of the stream, which it keeps.
   virtual Status synchronize() = 0;
+  // cudaStream_t on a card, null elsewhere; for the bench, which times other libraries on the same stream.
+  virtual void* native_handle() { return nullptr; }
   // The first error seen so far, without waiting.
   const Status& status() const { return status_; }
   void fail(Status status) {
-    if (status_.ok()) status_ = std::move(status);
+    if (status_.ok()) static_cast<void>(status_ = std::move(status));
   }
 
   // Programmatic dependent launch: a kernel may start before the one before it has ended, and waits inside for its
