@@ -1,5 +1,5 @@
-// gemm_epilogue_sm90a.cuh - what follows the sum of a matrix product, eight neighbouring columns of a row at a time, one
-// 16-byte access of halves: y = clamp(sum + bias + residual), rounded to the output type.
+// gemm_epilogue_sm90a.cuh - what follows the sum of a matrix product, eight neighbouring columns of a row at a time, in
+// accesses of 16 bytes: y = clamp(sum + bias + residual), rounded to the output type.
 #pragma once
 
 #include <limits>
