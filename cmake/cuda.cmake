@@ -29,7 +29,7 @@ if(SPINERT_HAS_CUDA)
   add_library(spinert_cuda OBJECT ${cuda_kernels} kernels/base/cuda_device.cu kernels/cuda_rows.cpp)
   set_target_properties(spinert_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
   # Two roundings for a * b + c, as on every backend; a spill is a mistake in a kernel of this size.
-  set(cuda_flags --fmad=false --expt-relaxed-constexpr -Xptxas=-warn-spills,-Werror --Werror=all-warnings)
+  set(cuda_flags --fmad=false --expt-relaxed-constexpr -Xptxas=-warn-spills,-warn-lmem-usage,-Werror --Werror=all-warnings)
   target_compile_options(spinert_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_flags}>)
   foreach(source IN LISTS cuda_kernels)
     if(source MATCHES "_sm90a\\.cu$")
