@@ -16,6 +16,7 @@ struct WeightShape {
 
   int64_t packed_k() const { return round_up(k, kChunk); }
   int64_t packed_columns() const { return round_up(columns, kColumnGroup); }
+  int64_t chunks() const { return taps * packed_k() / kChunk; }
   int64_t bytes() const { return taps * packed_columns() * packed_k() * 2; }
 };
 
@@ -43,26 +44,43 @@ inline void pack_weight(const WeightShape& shape, DType type, const float* weigh
   });
 }
 
-// ---- the choice, from the shape of one image: never from the batch, so that all batches give the same bytes.
+// ---- the choice
 
 struct GemmPlan {
-  int tile_columns, splits;
+  int tile_columns = 128;
+  int segments = 1;  // from the shape of one image alone, so that every batch gives the same bytes
+  bool side_by_side = false;
 };
 
-inline GemmPlan gemm_plan(int64_t pixels, int64_t columns, int64_t chunks) {
-  constexpr int64_t kBlocks = 132;       // multiprocessors of the card that this is tuned for
-  constexpr int64_t kWideTiles = 96;     // so many tiles of 256 columns keep it busy
-  constexpr int64_t kBatchPixels = 512;  // smaller images come in batches, which fill the card without splits
-  constexpr int64_t kSplitChunks = 8;    // a part shorter than that costs more than it saves
-  constexpr int64_t kMostSplits = 8;
-  const int64_t row_tiles = (pixels + kTileRows - 1) / kTileRows;
-  if (columns <= 64) {
-    return {64, 1};
+struct GemmExtent {
+  int64_t rows_of_one;  // of one image
+  int64_t rows;         // of the capacity
+  int64_t columns, chunks;
+};
+
+// Assumed, not measured: the constants below.
+inline GemmPlan gemm_plan(const GemmExtent& extent, int multiprocessors) {
+  constexpr int64_t kBlocks = 132;        // of the card for which sums are cut; another card cuts them alike
+  constexpr int64_t kWideTiles = 96;      // so many tiles of 256 columns keep that card busy
+  constexpr int64_t kSegmentChunks = 12;  // shorter segments cost more than they save
+  constexpr int64_t kMostSegments = 8;
+  constexpr int64_t kReduceChunks = 10;     // the second launch, in steps of a tile of 128 columns (0.3 us)
+  constexpr int64_t kPartialsPerChunk = 8;  // parts of tiles that the card writes and reads in the time of a step
+  const auto row_tiles = [](int64_t rows) { return (rows + kTileRows - 1) / kTileRows; };
+  if (extent.columns <= 64) return {.tile_columns = 64};
+  if (extent.columns % 256 == 0 && row_tiles(extent.rows_of_one) * (extent.columns / 256) >= kWideTiles) {
+    return {.tile_columns = 256};
   }
-  if (columns % 256 == 0 && row_tiles * (columns / 256) >= kWideTiles) return {256, 1};
-  const int64_t tiles = row_tiles * ((columns + 127) / 128);
-  const int64_t splits = std::min({kBlocks / tiles, chunks / kSplitChunks, kMostSplits});
-  return {128, pixels < kBatchPixels ? 1 : static_cast<int>(std::max<int64_t>(splits, 1))};
+  const int64_t column_tiles = (extent.columns + 127) / 128;
+  const int64_t of_one = row_tiles(extent.rows_of_one) * column_tiles;
+  const int64_t segments = std::min({kBlocks / of_one, extent.chunks / kSegmentChunks, kMostSegments});
+  if (segments <= 1) return {};
+  const int64_t tiles = row_tiles(extent.rows) * column_tiles;
+  const auto rounds = [&](int64_t items) { return (items + multiprocessors - 1) / multiprocessors; };
+  const int64_t alone = rounds(tiles) * extent.chunks;
+  const int64_t split = rounds(tiles * segments) * ((extent.chunks + segments - 1) / segments) + kReduceChunks +
+                        tiles * segments / kPartialsPerChunk;
+  return {.segments = static_cast<int>(segments), .side_by_side = split < alone};
 }
 
 // ---- one product with one feature map
@@ -72,16 +90,19 @@ struct GemmProblem {
   DType type;
   WeightShape weight;
   const void* packed;
-  GemmPlan plan;
+  GemmExtent extent;
   GemmParams<1> params;
 };
 
-inline int64_t partial_bytes(const GemmPlan& plan, int64_t rows, int64_t columns) {
-  return plan.splits > 1 ? plan.splits * rows * columns * static_cast<int64_t>(sizeof(float)) : 0;
+inline int64_t partial_bytes(const GemmExtent& extent, int multiprocessors) {
+  const GemmPlan plan = gemm_plan(extent, multiprocessors);
+  if (!plan.side_by_side) return 0;
+  return plan.segments * extent.rows * extent.columns * static_cast<int64_t>(sizeof(float));
 }
 
-template <class T, int kTileColumns>
-void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, const RunContext& context) {
+template <class T, int kTileColumns, bool kAdds>
+void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, const GemmPlan& plan,
+                  const RunContext& context) {
   const WeightShape& weight = problem.weight;
   const auto b = make_tile_map({.dtype = problem.type,
                                 .base = problem.packed,
@@ -92,20 +113,22 @@ void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, c
   if (!a.ok()) return context.stream->fail(a.status());
   if (!b.ok()) return context.stream->fail(b.status());
   GemmParams<1> p = problem.params;
-  const int64_t rows = p.work.images.capacity * p.work.pixels[0];
+  const int64_t rows = problem.extent.rows;
   p.work.column_tiles = static_cast<int>((weight.columns + kTileColumns - 1) / kTileColumns);
-  p.work.chunks = static_cast<int>(weight.taps * weight.packed_k() / kChunk);
-  p.work.splits = problem.plan.splits;
-  p.partial = problem.plan.splits > 1 ? static_cast<float*>(context.scratch) : nullptr;
+  p.work.chunks = static_cast<int>(weight.chunks());
+  p.work.segments = plan.segments;
+  p.work.side_by_side = plan.side_by_side;
+  p.partial = plan.side_by_side ? static_cast<float*>(context.scratch) : nullptr;
   p.partial_rows = rows;
   p.chunks_per_tap = static_cast<int>(weight.packed_k() / kChunk);
   p.packed_columns = static_cast<int>(weight.packed_columns());
-  const int64_t items = (rows + kTileRows - 1) / kTileRows * p.work.column_tiles * p.work.splits;
+  const int64_t items =
+      (rows + kTileRows - 1) / kTileRows * p.work.column_tiles * (plan.side_by_side ? plan.segments : 1);
   launch(context,
          {.grid_x = std::min<int64_t>(items, context.stream->card().multiprocessors),
           .block = kThreads,
           .shared = kRingBytes + kBarrierBytes},
-         gemm_kernel<Tile<T, kTileColumns>, 1>, GemmMaps<1>{{a.value()}, b.value()}, p);
+         gemm_kernel<Tile<T, kTileColumns, kAdds>, 1>, GemmMaps<1>{{a.value()}, b.value()}, p);
   if (!p.partial) return;
   const int64_t eights = rows * (weight.columns / kEight);
   launch(context, {.grid_x = (eights + kReduceThreads - 1) / kReduceThreads, .block = kReduceThreads}, reduce_kernel<T>,
@@ -114,10 +137,12 @@ void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, c
 
 template <class T>
 void launch_gemm(const GemmProblem& problem, const Result<ptx::TensorMap>& a, const RunContext& context) {
-  switch (problem.plan.tile_columns) {
-    case 64: return launch_tiles<T, 64>(problem, a, context);
-    case 256: return launch_tiles<T, 256>(problem, a, context);
-    default: return launch_tiles<T, 128>(problem, a, context);
+  const GemmPlan plan = gemm_plan(problem.extent, context.stream->card().multiprocessors);
+  if (plan.segments > 1 && !plan.side_by_side) return launch_tiles<T, 128, true>(problem, a, plan, context);
+  switch (plan.tile_columns) {
+    case 64: return launch_tiles<T, 64, false>(problem, a, plan, context);
+    case 256: return launch_tiles<T, 256, false>(problem, a, plan, context);
+    default: return launch_tiles<T, 128, false>(problem, a, plan, context);
   }
 }
 

@@ -11,8 +11,8 @@
 //   turn          named barriers: tiles are multiplied in the order in which the ring is filled. Otherwise a warpgroup
 //                 could wait for a phase two ahead of the barrier's, which a parity cannot tell from one that is over.
 //
-// The sum of an output is one chain over k, or with `splits` a fixed number of chains that are added in order: the same
-// bytes for every count, batch and number of multiprocessors.
+// The sum of an output is one chain over k or a fixed number of them, added in order: in a block that keeps the total
+// in registers, or by a second kernel if the segments are items of their own. Neither changes a byte.
 #pragma once
 
 #include "kernels/base/gemm_epilogue_sm90a.cuh"
@@ -27,12 +27,15 @@ inline constexpr int kThreads = 384;          // one warpgroup that loads, two t
 inline constexpr int kRingBytes = 192 << 10;  // a block may have 227 KiB of shared memory
 inline constexpr int kBarrierBytes = 256;     // behind the ring
 
-template <class T, int kTileColumns>
+// kAdds: for items of several segments.
+template <class T, int kTileColumns, bool kAdds_ = false>
 struct Tile {
   using Half = T;
   static constexpr int kColumns = kTileColumns;
-  static constexpr bool kShared = kColumns == 256;  // both warpgroups multiply one tile
-  static constexpr int kBlocks = kShared ? 1 : 2;   // of 64 rows, that one warpgroup multiplies
+  static constexpr bool kAdds = kAdds_;
+  // Both warpgroups multiply one tile: where one alone would not have registers for all sums.
+  static constexpr bool kShared = kColumns == 256 || kAdds;
+  static constexpr int kBlocks = kShared ? 1 : 2;  // of 64 rows, that one warpgroup multiplies
   static constexpr int kBytesA = kTileRows * kChunk * 2, kBytesB = kColumns * kChunk * 2;
   static constexpr int kStageBytes = kBytesA + kBytesB;
   static constexpr int kStages = kRingBytes / kStageBytes;
@@ -51,7 +54,7 @@ struct GemmParams {
   GemmWork<kLevels> work;
   GemmTarget target[kLevels];
   GemmEpilogue epilogue;
-  float* partial;  // [split][row][column] if the sum is cut, else null; one level only
+  float* partial;  // [segment][row][column] if segments are side by side, else null; one level only
   int64_t partial_rows;
   // Where a comes from: pixels under the taps of a convolution, or boxes of rows.
   bool im2col;
@@ -120,7 +123,7 @@ __device__ __forceinline__ void load_tiles(const GemmMaps<kLevels>& maps, const 
   }
 }
 
-// One item's sums of one warpgroup: rows from first_block * 64 of each stage on.
+// The sums of one segment and one warpgroup: rows from first_block * 64 of each stage on.
 template <class Tile>
 __device__ __forceinline__ void multiply(Ring<Tile::kStages>& ring, uint32_t shared, int first_block, int steps,
                                          float (&sum)[Tile::kBlocks][Tile::kColumns / 2]) {
@@ -151,7 +154,24 @@ __device__ __forceinline__ void multiply(Ring<Tile::kStages>& ring, uint32_t sha
   if (speaks) ptx::mbarrier_arrive(ring.previous_empty());
 }
 
-// Finishes and stores one item's sums, or stores its part of them for reduce_kernel. The weight is packed so that the
+// All segments of a tile, added in order.
+template <class Tile, int kLevels>
+__device__ __forceinline__ void add_segments(const GemmWork<kLevels>& work, Ring<Tile::kStages>& ring, uint32_t shared,
+                                             int first_block, float (&total)[Tile::kBlocks][Tile::kColumns / 2]) {
+  float sum[Tile::kBlocks][Tile::kColumns / 2] = {};
+  for (int segment = 0; segment < work.segments; ++segment) {
+    multiply<Tile>(ring, shared, first_block, work.segment_begin(segment + 1) - work.segment_begin(segment), sum);
+#pragma unroll
+    for (int block = 0; block < Tile::kBlocks; ++block) {
+#pragma unroll
+      for (int i = 0; i < Tile::kColumns / 2; ++i) {
+        total[block][i] = segment == 0 ? sum[block][i] : total[block][i] + sum[block][i];
+      }
+    }
+  }
+}
+
+// Finishes and stores one item's sums, or stores those of a segment for reduce_kernel. The weight is packed so that the
 // eight sums of a row that a thread holds in each group of 32 columns are neighbours.
 template <class Tile, int kLevels>
 __device__ __forceinline__ void store_tile(const GemmParams<kLevels>& p, const GemmItem& item, int rows,
@@ -159,7 +179,7 @@ __device__ __forceinline__ void store_tile(const GemmParams<kLevels>& p, const G
   const GemmTarget& target = p.target[item.level];
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32 % 4;
   const int first_column = item.column * Tile::kColumns + lane % 4 * kEight;
-  float* const partial = p.partial ? p.partial + item.split * p.partial_rows * p.epilogue.columns : nullptr;
+  float* const partial = p.partial ? p.partial + item.first_segment * p.partial_rows * p.epilogue.columns : nullptr;
   constexpr int kRows = 2 * Tile::kBlocks;  // of one thread, 8 apart in a block of 64
   int row[kRows];
   int64_t residual[kRows];
@@ -226,14 +246,18 @@ __global__ void __launch_bounds__(kThreads, 1)
         continue;
       }
       if (!Tile::kShared && index != first) ptx::named_barrier_sync(kTurn + mine, kBoth);
-      multiply<Tile>(ring, shared, first_block, item.chunks(), sum);
+      if constexpr (Tile::kAdds) {
+        add_segments<Tile>(p.work, ring, shared, first_block, sum);
+      } else {
+        multiply<Tile>(ring, shared, first_block, item.chunks(), sum);
+      }
       if (!Tile::kShared && index + stride < items) ptx::named_barrier_arrive(kTurn + 1 - mine, kBoth);
       store_tile<Tile>(p, item, walk.rows(item.level), first_block, sum);
     }
   }
 }
 
-// Adds the parts of a cut sum in order and finishes them: eight columns of a row per thread and step.
+// Adds segments that were side by side in order and finishes the sums: eight columns of a row per thread and step.
 inline constexpr int kReduceThreads = 256;
 template <class T>
 __global__ void __launch_bounds__(kReduceThreads) reduce_kernel(const __grid_constant__ GemmParams<1> p) {
@@ -247,8 +271,8 @@ __global__ void __launch_bounds__(kReduceThreads) reduce_kernel(const __grid_con
     float total[kEight], more[kEight], bias[kEight];
     load_bias(p.epilogue, column, bias);
     load_floats(part, total);
-    for (int split = 1; split < p.work.splits; ++split) {
-      load_floats(part + split * p.partial_rows * p.epilogue.columns, more);
+    for (int segment = 1; segment < p.work.segments; ++segment) {
+      load_floats(part + segment * p.partial_rows * p.epilogue.columns, more);
 #pragma unroll
       for (int k = 0; k < kEight; ++k) total[k] += more[k];
     }

@@ -3,7 +3,10 @@
 //
 // Row r of a level is pixel r % pixels of image r / pixels; a plain matrix has one pixel an image. Images beyond the
 // count have no tiles. Items run columns first, so that blocks at work together share rows of the larger operand in the
-// second-level cache; all parts of one tile's sum stand side by side.
+// second-level cache.
+//
+// A sum is one chain over k or, cut into segments, several that are added in order. Segments are items of their own
+// (side by side) or follow one another in one item; the order of the sum is the same.
 #pragma once
 
 #include "kernels/base/cuda.cuh"
@@ -18,13 +21,17 @@ struct GemmWork {
   DeviceRows images;
   int pixels[kLevels];  // output pixels of one image
   int column_tiles;
-  int chunks;  // steps of the sum
-  int splits;  // parts into which the sum is cut, at most chunks
+  int chunks;    // steps of the sum
+  int segments;  // of the sum, at most chunks
+  bool side_by_side;
+
+  __device__ int segment_begin(int segment) const { return chunks * segment / segments; }
 };
 
 struct GemmItem {
   int level, row, column;  // first row in the level; column in tiles
-  int split, first_chunk, end_chunk;
+  int first_segment, end_segment;
+  int first_chunk, end_chunk;
 
   __device__ int chunks() const { return end_chunk - first_chunk; }
 };
@@ -41,7 +48,7 @@ class GemmWalk {
       rows_[level] = images * work.pixels[level];
       tiles += row_tiles(rows_[level]);
     }
-    items_ = tiles * work.column_tiles * work.splits;
+    items_ = tiles * work.column_tiles * items_of_a_tile();
   }
 
   __device__ int items() const {
@@ -54,7 +61,8 @@ class GemmWalk {
     return result;
   }
   __device__ GemmItem at(int index) const {
-    const int tile = index / work_.splits, split = index % work_.splits;
+    const int of_tile = items_of_a_tile(), tile = index / of_tile, first = index % of_tile;
+    const int end = work_.side_by_side ? first + 1 : work_.segments;
     int row_tile = tile / work_.column_tiles, level = 0;
 #pragma unroll
     for (int i = 0; i + 1 < kLevels; ++i) {
@@ -63,15 +71,14 @@ class GemmWalk {
         level = i + 1;
       }
     }
-    return {level,
-            row_tile * kTileRows,
-            tile % work_.column_tiles,
-            split,
-            work_.chunks * split / work_.splits,
-            work_.chunks * (split + 1) / work_.splits};
+    return {level, row_tile * kTileRows,       tile % work_.column_tiles, first,
+            end,   work_.segment_begin(first), work_.segment_begin(end)};
   }
 
  private:
+  __device__ int items_of_a_tile() const {
+    return work_.side_by_side ? work_.segments : 1;
+  }
   static __device__ int row_tiles(int rows) {
     return (rows + kTileRows - 1) / kTileRows;
   }

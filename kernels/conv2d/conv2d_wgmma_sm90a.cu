@@ -54,13 +54,12 @@ void pack(const OpCall& call, void* packed, ThreadPool& pool) {
   sm90a::pack_weight(weight_shape(call), call.in[kX].dtype, call.in[kWeight].f32(), packed, pool);
 }
 
-sm90a::GemmPlan plan(const OpCall& call) {
+sm90a::GemmExtent extent(const OpCall& call) {
   const Conv2dShape s = conv2d_shape(call);
-  return sm90a::gemm_plan(s.out_h * s.out_w, s.out_c, s.kernel_h * s.kernel_w * s.in_c / sm90a::kChunk);
+  return {s.out_h * s.out_w, s.batch * s.out_h * s.out_w, s.out_c, weight_shape(call).chunks()};
 }
-int64_t scratch_bytes(const OpCall& call, int) {
-  const Conv2dShape s = conv2d_shape(call);
-  return sm90a::partial_bytes(plan(call), s.batch * s.out_h * s.out_w, s.out_c);
+int64_t scratch_bytes(const OpCall& call, int multiprocessors) {
+  return sm90a::partial_bytes(extent(call), multiprocessors);
 }
 
 // A 1x1 kernel with stride 1 needs no pixels: rows of x as they lie.
@@ -100,7 +99,7 @@ void run(const OpCall& call, const RunContext& context) {
   const Tensor &x = call.in[kX], &y = call.out[0];
   const int pixels = static_cast<int>(s.out_h * s.out_w);
   sm90a::GemmProblem problem{
-      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .plan = plan(call), .params = {}};
+      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .extent = extent(call), .params = {}};
   sm90a::GemmParams<1>& p = problem.params;
   p.work.images = device_rows(x);
   p.work.pixels[0] = pixels;

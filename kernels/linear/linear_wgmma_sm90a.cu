@@ -41,14 +41,16 @@ void pack(const OpCall& call, void* packed, ThreadPool& pool) {
   sm90a::pack_weight(weight_shape(call), call.in[kX].dtype, call.in[kWeight].f32(), packed, pool);
 }
 
-// The rows of one image are not known here: the box head of a detector has 1000.
-sm90a::GemmPlan plan(const OpCall& call) {
-  constexpr int64_t kRowsOfAnImage = 1000;
+// Rows come from an unknown number of images, and the sum must not depend on it: cut as if one image had this many
+// rows, the boxes of a detector.
+constexpr int64_t kRowsOfAnImage = 1000;
+
+sm90a::GemmExtent extent(const OpCall& call) {
   const sm90a::WeightShape weight = weight_shape(call);
-  return sm90a::gemm_plan(kRowsOfAnImage, weight.columns, weight.packed_k() / sm90a::kChunk);
+  return {kRowsOfAnImage, call.in[kX].shape[0], weight.columns, weight.chunks()};
 }
-int64_t scratch_bytes(const OpCall& call, int) {
-  return sm90a::partial_bytes(plan(call), call.in[kX].shape[0], call.in[kWeight].shape[1]);
+int64_t scratch_bytes(const OpCall& call, int multiprocessors) {
+  return sm90a::partial_bytes(extent(call), multiprocessors);
 }
 
 void run(const OpCall& call, const RunContext& context) {
@@ -56,7 +58,7 @@ void run(const OpCall& call, const RunContext& context) {
   const int64_t rows = x.shape[0], k = call.in[kWeight].shape[0];
   if (rows == 0) return;
   sm90a::GemmProblem problem{
-      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .plan = plan(call), .params = {}};
+      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .extent = extent(call), .params = {}};
   sm90a::GemmParams<1>& p = problem.params;
   p.work.images = device_rows(x);
   p.work.pixels[0] = 1;
