@@ -6,6 +6,7 @@
 #include <set>
 
 #include "kernels/base/emulation/memory.h"
+#include "kernels/base/emulation/race_check.h"
 
 namespace spinert {
 namespace emulation {
@@ -34,7 +35,12 @@ class EmulatedStream : public CudaStream {
   void fill(void* device, unsigned char value, int64_t bytes) override {
     if (usable(device, bytes)) std::memset(device, value, static_cast<size_t>(bytes));
   }
-  Status synchronize() override { return status(); }
+  Status synchronize() override {
+    if (const std::string problem = take_host_problem(); !problem.empty()) {
+      fail(error(ErrorId::E_VERIFY, problem, place(card_)));
+    }
+    return status();
+  }
 
   bool count_launch() {
     if (++launches_ != fail_launch_) return true;
