@@ -1,6 +1,6 @@
-// ptx_on_card.cu - runs every wrapper of ptx.cuh on a real card with random lanes and compares with the functions that the
-// emulation computes with (emulation/ptx_model.h). One line per wrapper. Exit codes: 0 all equal, 12 a difference, 8 no
-// card or an error of the card.
+// ptx_on_card.cu - runs every wrapper of ptx.cuh on a real card with random lanes and compares with the functions that
+// the emulation computes with (emulation/ptx_model.h). One line per wrapper. Exit codes: 0 all equal, 12 a difference,
+// 8 no card or an error of the card.
 #include "tests/cuda_card/ptx_on_card.h"
 
 namespace spinert::on_card {
@@ -19,14 +19,33 @@ __global__ void convert(const float* in, int count, Converted* out) {
     const float next = in[(i + 1) % count];
     const f16 half = ptx::from_float<f16>(in[i]);
     const bf16 brain = ptx::from_float<bf16>(in[i]);
-    out[i] = {half.bits,           brain.bits,          ptx::pack_x2<f16>(in[i], next), ptx::pack_x2<bf16>(in[i], next),
-              ptx::to_tf32(in[i]), ptx::to_float(half), ptx::to_float(brain)};
+    out[i] = {half.bits,
+              brain.bits,
+              ptx::pack_x2<f16>(in[i], next),
+              ptx::pack_x2<bf16>(in[i], next),
+              ptx::to_tf32(in[i]),
+              ptx::to_float(half),
+              ptx::to_float(brain)};
   }
 }
 void check_conversions(Bench& bench) {
   // Every exponent with random mantissas, halves between neighbours, and the ends; no NaN, whose payload is free.
-  std::vector<float> in = {0.0f, -0.0f, 65504.0f, 65519.9f, 65520.0f, -65520.0f, 1.0f + 0x1p-11f, 1.0f + 3 * 0x1p-11f,
-                           1.0f + 0x1p-8f, 1.0f + 3 * 0x1p-8f, 0x1p-24f, 0x1p-25f, 0x1.8p-25f, 0x1p-149f, INFINITY, -INFINITY};
+  std::vector<float> in = {0.0f,
+                           -0.0f,
+                           65504.0f,
+                           65519.9f,
+                           65520.0f,
+                           -65520.0f,
+                           1.0f + 0x1p-11f,
+                           1.0f + 3 * 0x1p-11f,
+                           1.0f + 0x1p-8f,
+                           1.0f + 3 * 0x1p-8f,
+                           0x1p-24f,
+                           0x1p-25f,
+                           0x1.8p-25f,
+                           0x1p-149f,
+                           INFINITY,
+                           -INFINITY};
   while (in.size() < 65536) {
     const uint32_t bits = static_cast<uint32_t>(bench.random()()) & (bench.random()() % 4 == 0 ? 0xFFFFF000u : ~0u);
     if (const float value = std::bit_cast<float>(bits); std::isfinite(value)) in.push_back(value);

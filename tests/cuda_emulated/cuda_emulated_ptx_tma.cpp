@@ -1,5 +1,5 @@
-// mbarriers and the tensor memory accelerator on the emulated card: swizzle patterns and im2col positions against tables
-// made by hand from the PTX ISA, phases, bounds, and planted mistakes.
+// mbarriers and the tensor memory accelerator on the emulated card: swizzle patterns and im2col positions against
+// tables made by hand from the PTX ISA, phases, bounds, and planted mistakes.
 #include "kernels/base/emulation/ptx_model.h"
 #include "tests/cuda_emulated/ptx_bed.h"
 
@@ -318,6 +318,19 @@ __global__ void refill_under_readers(const __grid_constant__ TensorMap map, int*
     sums[threadIdx.x] = stage[threadIdx.x];
   }
 }
+__global__ void read_without_waiting(const __grid_constant__ TensorMap map, int* sums) {
+  SPINERT_SHARED(uint64_t, bars, 1);
+  const auto* stage = reinterpret_cast<uint16_t*>(dynamic_shared());
+  const uint32_t full = ptx::shared_address(bars);
+  if (threadIdx.x == 0) {
+    ptx::mbarrier_init(full, 1);
+    ptx::fence_mbarrier_init();
+    ptx::mbarrier_expect_tx(full, 128);
+    ptx::tma_load_tile_2d(ptx::shared_address(stage), &map, full, 0, 0);
+  }
+  __syncthreads();
+  sums[threadIdx.x] = stage[threadIdx.x];
+}
 class PtxRing : public PtxTma {
  protected:
   static constexpr int kRows = 9, kSeeds = 10;
@@ -345,7 +358,7 @@ TEST_F(PtxRing, AddsUpWhateverTheOrderOfThreads) {
   emulation::set_seed(0);
 }
 TEST_F(PtxRing, MistakesAreCaught) {
-  caught<RingMistake::no_full>("race");  // read before it has landed
+  caught<RingMistake::no_full>("E_VERIFY");
   caught<RingMistake::early_parity>("E_VERIFY");
   caught<RingMistake::no_empty>("E_VERIFY");
   caught<RingMistake::short_bytes>("E_VERIFY");
@@ -353,6 +366,7 @@ TEST_F(PtxRing, MistakesAreCaught) {
   caught<RingMistake::no_init_fence>("fence_mbarrier_init");
   caught<RingMistake::no_init>("no initialised mbarrier");
   expect_caught("race", 64, 2048, refill_under_readers, rows(), sums());
+  expect_caught("asynchronous operation", 64, 2048, read_without_waiting, rows(), sums());
 }
 
 // ---- mbarriers alone

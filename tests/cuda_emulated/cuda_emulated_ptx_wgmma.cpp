@@ -1,5 +1,5 @@
-// wgmma on the emulated card: the layout of D against the figure of the PTX ISA, products of operands that lie in shared
-// memory with every swizzle against plain loops, and planted mistakes.
+// wgmma on the emulated card: the layout of D against the figure of the PTX ISA, products of operands that lie in
+// shared memory with every swizzle against plain loops, and planted mistakes.
 #include "kernels/base/emulation/ptx_model.h"
 #include "tests/cuda_emulated/ptx_bed.h"
 
@@ -152,8 +152,8 @@ TEST_F(PtxWgmma, MistakesAreCaught) {
   caught<Mistake::no_proxy_fence>("fence");
   caught<Mistake::no_fence>("wgmma_fence");
   caught<Mistake::no_wait>("wgmma_wait");
-  caught<Mistake::no_barrier>("wgmma");
-  caught<Mistake::overwrite>("wgmma");
+  caught<Mistake::no_barrier>("race");
+  caught<Mistake::overwrite>("asynchronous operation");
 }
 
 // Two groups in flight: after wgmma_wait<1> the first has landed and the second has not.
