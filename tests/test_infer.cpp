@@ -59,6 +59,7 @@ TEST(Infer, AcceptsWhatFits) {
       {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {2, 3, 2, 5}}}},
       {"rpn_head", 2, rpn_head({1, 6, 4, 3}, {})},
       {"rpn_head", 6, rpn_head({1, 6, 4, 3}, {{F, {1, 1, 9, 3}}, {F, {1, 2, 2, 3}}})},
+      {"count_above", 1, {{F, {0}}}},
   };
   for (const Row& row : rows) EXPECT_TRUE(infer(row).ok()) << row.line << ": " << infer(row).to_string();
 }
@@ -122,6 +123,11 @@ TEST(Infer, RefusesWhatDoesNot) {
       {"topk by_class=1", 4, {{F, {9, 2}}, {F, {9, 2}}}},
       {"topk k=16777216 by_class=1", 4, {{F, {1, 1000}}}},  // the output passes 2^31
       {"topk", 3, {{F, {1, 4, 4, 3}}}},
+      {"count_above", 1, {{F, {9, 1}}}},
+      {"count_above", 1, {{I, {9}}}},
+      {"count_above threshold=nan", 1, {{F, {9}}}},
+      {"count_above threshold=1e39", 1, {{F, {9}}}},
+      {"count_above", 2, {{F, {9}}}},
       {"box_decode", 4, {{F, {12, 5}}, {I, {1, 5}}, {F, {1, 5}}, {I, {1}}, {F, {1, 2, 2, 12}}}},
       {"box_decode", 4, {{F, {11, 4}}, {I, {1, 5}}, {F, {1, 5}}, {I, {1}}, {F, {1, 2, 2, 12}}}},
       {"box_decode", 4, {{F, {12, 4}}, {F, {1, 5}}, {F, {1, 5}}, {I, {1}}, {F, {1, 2, 2, 12}}}},

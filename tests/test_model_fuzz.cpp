@@ -160,6 +160,7 @@ void mutate_graph(json& graph, Dice& dice) {
                                          "topk",
                                          "box_decode",
                                          "nms",
+                                         "count_above",
                                          "roi_align",
                                          "place",
                                          "crop_resize",

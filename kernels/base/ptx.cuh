@@ -1,8 +1,8 @@
 // ptx.cuh - every PTX instruction that a kernel uses, one inline function each, in namespace spinert::ptx. Kernels hold
 // no inline assembly.
 //
-// On the card a wrapper is the instruction. In the emulation (SPINERT_EMULATE_CUDA) it is its host twin, which does what
-// the PTX documentation says of lanes, layouts and shared memory; arithmetic and layouts are the pure functions of
+// On the card a wrapper is the instruction. In the emulation (SPINERT_EMULATE_CUDA) it is its host twin, which does
+// what the PTX documentation says of lanes, layouts and shared memory; arithmetic and layouts are the pure functions of
 // emulation/ptx_model.h, which tests/cuda_card/ptx_on_card.cu holds against a real card. Asynchronous instructions are
 // adversarial in the emulation: data lands as late as the rules allow, misuse stops the launch with a message.
 //

@@ -57,15 +57,21 @@ inline void grid_dependency_launch() {}
 // Copies valid_bytes (0 to 16) and fills the rest of the 16 with zero. Both addresses are 16-byte aligned, also where
 // nothing is read. cp_async_8 and cp_async_4 likewise; these two go through the first-level cache.
 SPINERT_PTX void cp_async_16(uint32_t shared, const void* global, int valid_bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(shared), "l"(global), "r"(valid_bytes)
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               :
+               : "r"(shared), "l"(global), "r"(valid_bytes)
                : "memory");
 }
 SPINERT_PTX void cp_async_8(uint32_t shared, const void* global, int valid_bytes) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" : : "r"(shared), "l"(global), "r"(valid_bytes)
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;"
+               :
+               : "r"(shared), "l"(global), "r"(valid_bytes)
                : "memory");
 }
 SPINERT_PTX void cp_async_4(uint32_t shared, const void* global, int valid_bytes) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" : : "r"(shared), "l"(global), "r"(valid_bytes)
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
+               :
+               : "r"(shared), "l"(global), "r"(valid_bytes)
                : "memory");
 }
 // Closes a group: the copies of this thread since the last commit. An empty group counts too.

@@ -1,7 +1,7 @@
 // ptx_convert.cuh - conversions between float and the operand types of the matrix units (part of ptx.cuh).
 //
-// One rounding, half to even, the same bits as half.h; tf32 rounds half away from zero (cvt.rna). A NaN stays a NaN, its
-// payload is not promised.
+// One rounding, half to even, the same bits as half.h; tf32 rounds half away from zero (cvt.rna). A NaN stays a NaN,
+// its payload is not promised.
 #pragma once
 
 #include <type_traits>
@@ -15,11 +15,11 @@ namespace spinert::ptx {
 
 #if defined(SPINERT_EMULATE_CUDA)
 
-inline float to_float(f16 value) {
-  return f16_to_f32(value.bits);
+inline float f16_value(uint16_t bits) {
+  return f16_to_f32(bits);
 }
-inline float to_float(bf16 value) {
-  return bf16_to_f32(value.bits);
+inline float bf16_value(uint16_t bits) {
+  return bf16_to_f32(bits);
 }
 inline uint16_t f16_bits(float value) {
   return f32_to_f16(value);
@@ -42,13 +42,13 @@ inline uint32_t to_tf32(float value) {
 
 #define SPINERT_PTX __device__ __forceinline__
 
-SPINERT_PTX float to_float(f16 value) {
-  float result;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
-  return result;
+SPINERT_PTX float f16_value(uint16_t bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
 }
-SPINERT_PTX float to_float(bf16 value) {
-  return __uint_as_float(static_cast<uint32_t>(value.bits) << 16);
+SPINERT_PTX float bf16_value(uint16_t bits) {
+  return __uint_as_float(uint32_t{bits} << 16);
 }
 SPINERT_PTX uint16_t f16_bits(float value) {
   uint16_t bits;
@@ -81,6 +81,12 @@ SPINERT_PTX uint32_t to_tf32(float value) {
 
 SPINERT_PTX float to_float(float value) {
   return value;
+}
+SPINERT_PTX float to_float(f16 value) {
+  return f16_value(value.bits);
+}
+SPINERT_PTX float to_float(bf16 value) {
+  return bf16_value(value.bits);
 }
 template <class T>
 SPINERT_PTX T from_float(float value) {

@@ -26,9 +26,6 @@ inline void mbarrier_arrive(uint32_t bar) {
 inline void mbarrier_expect_tx(uint32_t bar, uint32_t bytes) {
   emulation::mbarrier_arrive(bar, bytes);
 }
-inline bool mbarrier_try_wait(uint32_t bar, uint32_t parity) {
-  return emulation::mbarrier_try_wait(bar, parity);
-}
 inline void mbarrier_wait(uint32_t bar, uint32_t parity) {
   emulation::mbarrier_wait(bar, parity);
 }
@@ -54,19 +51,15 @@ SPINERT_PTX void mbarrier_expect_tx(uint32_t bar, uint32_t bytes) {
                : "r"(bar), "r"(bytes)
                : "memory");
 }
-// May wait a while inside; true if the phase of this parity has completed.
-SPINERT_PTX bool mbarrier_try_wait(uint32_t bar, uint32_t parity) {
-  uint32_t done;
-  asm volatile(
-      "{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-      : "=r"(done)
-      : "r"(bar), "r"(parity)
-      : "memory");
-  return done != 0;
-}
+// try_wait sleeps for a while of its own and says whether the phase has completed.
 SPINERT_PTX void mbarrier_wait(uint32_t bar, uint32_t parity) {
-  while (!mbarrier_try_wait(bar, parity)) {
-  }
+  uint32_t done;
+  do {
+    asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                 : "=r"(done)
+                 : "r"(bar), "r"(parity)
+                 : "memory");
+  } while (done == 0);
 }
 // Makes an initialised mbarrier known to the asynchronous proxy; by the thread that initialised, before the barrier
 // that tells the others.

@@ -2,14 +2,16 @@
 // lanes. All 32 lanes of the warp call together.
 //
 // Fragments, with g = lane / 4 and t = lane % 4 (PTX ISA, "Matrix fragments for mma.m16n8k16 / m16n8k8"):
-//   m16n8k16  a[0]: row g,   k 2t, 2t+1       a[1]: row g+8, k 2t, 2t+1     (each register two 16-bit values, low first)
+//   m16n8k16  a[0]: row g,   k 2t, 2t+1       a[1]: row g+8, k 2t, 2t+1     (each register two 16-bit values, low
+//   first)
 //             a[2]: row g,   k 2t+8, 2t+9     a[3]: row g+8, k 2t+8, 2t+9
 //             b[0]: k 2t, 2t+1, column g      b[1]: k 2t+8, 2t+9, column g
 //             d[0], d[1]: row g, columns 2t, 2t+1     d[2], d[3]: row g+8, columns 2t, 2t+1
 //   m16n8k8   a[0]: row g, k t   a[1]: row g+8, k t   a[2]: row g, k t+4   a[3]: row g+8, k t+4
 //   (tf32)    b[0]: k t, column g   b[1]: k t+4, column g      d as above
-// ldmatrix: lane 8 m + r gives the address of row r (16 bytes) of matrix m, 16-byte aligned; register m receives columns
-// 2t, 2t+1 of row g of matrix m, or with trans rows 2t, 2t+1 of column g. x2 uses the addresses of lanes 0 to 15.
+// ldmatrix: lane 8 m + r gives the address of row r (16 bytes) of matrix m, 16-byte aligned; register m receives
+// columns 2t, 2t+1 of row g of matrix m, or with trans rows 2t, 2t+1 of column g. x2 uses the addresses of lanes 0
+// to 15.
 #pragma once
 
 #include "kernels/base/ptx_convert.cuh"

@@ -104,18 +104,20 @@ SPINERT_PTX void wgmma_wait() {
 #define SPINERT_C120 SPINERT_C112, SPINERT_D8(112)
 #define SPINERT_C128 SPINERT_C120, SPINERT_D8(120)
 // REGISTERS is N / 2; A, B and S are the numbers of the operands behind d.
-#define SPINERT_WGMMA(N, REGISTERS, A, B, S, TYPE)                                                          \
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #S ", 0;\n"                                             \
-               "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE " {" SPINERT_R##REGISTERS "}, " \
-               "%" #A ", %" #B ", p, 1, 1, 0, 0;\n}"                                                         \
-               : SPINERT_C##REGISTERS                                                                       \
-               : "l"(a), "l"(b), "r"(static_cast<int32_t>(scale_d))                                         \
+#define SPINERT_WGMMA(N, REGISTERS, A, B, S, TYPE)                                                       \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #S                                                   \
+               ", 0;\n"                                                                                  \
+               "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE " {" SPINERT_R##REGISTERS \
+               "}, "                                                                                     \
+               "%" #A ", %" #B ", p, 1, 1, 0, 0;\n}"                                                     \
+               : SPINERT_C##REGISTERS                                                                    \
+               : "l"(a), "l"(b), "r"(static_cast<int32_t>(scale_d))                                      \
                : "memory")
-#define SPINERT_WGMMA_WIDTH(N, REGISTERS, A, B, S)        \
-  if constexpr (N_ == N && std::is_same_v<T, f16>) {      \
-    SPINERT_WGMMA(N, REGISTERS, A, B, S, "f16");          \
-  } else if constexpr (N_ == N) {                         \
-    SPINERT_WGMMA(N, REGISTERS, A, B, S, "bf16");         \
+#define SPINERT_WGMMA_WIDTH(N, REGISTERS, A, B, S)   \
+  if constexpr (N_ == N && std::is_same_v<T, f16>) { \
+    SPINERT_WGMMA(N, REGISTERS, A, B, S, "f16");     \
+  } else if constexpr (N_ == N) {                    \
+    SPINERT_WGMMA(N, REGISTERS, A, B, S, "bf16");    \
   }
 
 // d += a b, or d = a b if not scale_d.

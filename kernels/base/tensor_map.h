@@ -41,18 +41,19 @@ struct TileMap {
   DType dtype = DType::f16;    // f16, bf16, f32
   const void* base = nullptr;  // device memory, 16-byte aligned
   int rank = 2;
-  std::array<int64_t, 5> dims{};            // elements
-  std::array<int64_t, 4> strides{};         // bytes from one to the next in dimensions 1 to rank - 1, multiples of 16
-  std::array<int, 5> box{};                 // 1 to 256; box[0] in bytes: a multiple of 16, with a swizzle exactly its span
+  std::array<int64_t, 5> dims{};     // elements
+  std::array<int64_t, 4> strides{};  // bytes from one to the next in dimensions 1 to rank - 1, multiples of 16
+  std::array<int, 5> box{};          // 1 to 256; box[0] in bytes: a multiple of 16, with a swizzle exactly its span
   std::array<int, 5> steps{1, 1, 1, 1, 1};  // every steps[d]-th element of the box is taken, steps[0] = 1
   ptx::Swizzle swizzle = ptx::Swizzle::none;
 };
 Result<ptx::TensorMap> make_tile_map(const TileMap& map);
 
 // An NHWC tensor read as columns of a convolution. A load takes `channels` x `pixels`: pixels walk along W, then H,
-// then N, inside the box whose corners are lower and (W - 1, H - 1) + upper, in steps; the offsets of the filter tap are
-// added to each position before the bounds of the tensor apply. So for a kernel k with padding p and stride s, where
-// all output pixels are wanted: lower = -p, upper = p - (k - 1), steps = s, and output pixel (x, y) is w = x s - p.
+// then N, inside the box whose corners are lower and (W - 1, H - 1) + upper, in steps; the offsets of the filter tap
+// are added to each position before the bounds of the tensor apply. So for a kernel k with padding p and stride s,
+// where all output pixels are wanted: lower = -p, upper = p - (k - 1), steps = s, and output pixel (x, y) is w = x s -
+// p.
 struct Im2colMap {
   DType dtype = DType::f16;
   const void* base = nullptr;

@@ -18,8 +18,7 @@ template <class Function>
 Result<Function> driver_function(const char* name) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
-  const cudaError_t code =
-      cudaGetDriverEntryPointByVersion(name, &function, kDriverVersion, cudaEnableDefault, &found);
+  const cudaError_t code = cudaGetDriverEntryPointByVersion(name, &function, kDriverVersion, cudaEnableDefault, &found);
   if (code != cudaSuccess || found != cudaDriverEntryPointSuccess || function == nullptr) {
     return error(ErrorId::E_DEVICE, std::string("the CUDA driver has no ") + name)
         .hint("Install a driver for CUDA 12.0 or newer.");
@@ -84,11 +83,10 @@ Result<ptx::TensorMap> make_im2col_map(const Im2colMap& map) {
   for (size_t d = 0; d < 3; ++d) strides[d] = static_cast<cuuint64_t>(map.strides[d]);
   const cuuint32_t steps[4] = {1, static_cast<cuuint32_t>(map.steps[0]), static_cast<cuuint32_t>(map.steps[1]), 1};
   CUtensorMap made;
-  const CUresult code = encode(&made, to_driver(map.dtype), 4, const_cast<void*>(map.base), dims, strides,
-                               map.lower.data(), map.upper.data(), static_cast<cuuint32_t>(map.channels),
-                               static_cast<cuuint32_t>(map.pixels), steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                               to_driver(map.swizzle), CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
-                               CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult code = encode(
+      &made, to_driver(map.dtype), 4, const_cast<void*>(map.base), dims, strides, map.lower.data(), map.upper.data(),
+      static_cast<cuuint32_t>(map.channels), static_cast<cuuint32_t>(map.pixels), steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      to_driver(map.swizzle), CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return finish(code, made);
 }
 

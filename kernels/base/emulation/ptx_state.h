@@ -1,7 +1,7 @@
 // ptx_state.h - what the twins of asynchronous PTX remember while a block runs.
 #pragma once
 
-#include <deque>
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -14,8 +14,9 @@ namespace spinert::emulation {
 template <class Operation>
 struct Groups {
   std::vector<Operation> open;
-  std::deque<std::vector<Operation>> committed;
+  std::vector<std::vector<Operation>> committed;
 
+  bool empty() const { return open.empty() && committed.empty(); }
   void commit() {
     committed.push_back(std::move(open));
     open.clear();
@@ -23,10 +24,11 @@ struct Groups {
   // Runs and drops all groups but the youngest ones.
   template <class Function>
   void finish(int youngest, const Function& function) {
-    while (committed.size() > static_cast<size_t>(youngest)) {
-      for (Operation& operation : committed.front()) function(operation);
-      committed.pop_front();
+    const auto last = committed.end() - std::min<std::ptrdiff_t>(youngest, std::ssize(committed));
+    for (auto group = committed.begin(); group != last; ++group) {
+      for (Operation& operation : *group) function(operation);
     }
+    committed.erase(committed.begin(), last);
   }
 };
 
@@ -49,7 +51,8 @@ struct ThreadOperations {
 
 // Beside the 8 bytes in shared memory, which hold the counts.
 struct MbarrierSide {
-  Clock gathering, completed;  // arrivals of the running phase, and of the one before
+  Clock gathering;                 // arrivals of the running phase
+  std::array<Clock, 2> completed;  // of the last phase of each parity
   int initialised_by = -1;
   bool fenced = false;  // its initialisation is known to the asynchronous proxy
 };
@@ -64,16 +67,19 @@ struct ProductOperation {
 struct WarpgroupState {
   bool fenced = false;  // wgmma_fence since the last commit
   Groups<ProductOperation> products;
+  std::vector<Clock> issued, landed;  // of the product being issued; of those that the last wait finished
 };
 
 struct PtxState {
-  uint64_t block = 0;  // whose state this is
   std::vector<ThreadOperations> threads;
   std::vector<WarpgroupState> warpgroups;
   std::unordered_map<uint32_t, MbarrierSide> mbarriers;
 };
-// Of the block that runs; empty at its start. Not for deferred operations.
+// Of the block that runs; empty at its start.
 PtxState& ptx_state();
+// Called by the scheduler when a block ends. Reports work that its threads started and never waited for where the card
+// would read or write memory that is gone.
+void ptx_end_block();
 inline ThreadOperations& my_ptx() {
   return ptx_state().threads[static_cast<size_t>(thread_in_block())];
 }

@@ -8,6 +8,8 @@
 namespace spinert::emulation {
 namespace {
 
+PtxState state;
+
 constexpr int kRowBytes = 16;  // of a matrix that ldmatrix reads
 
 bool whole_warp(void* const* lanes, const char* what) {
@@ -74,15 +76,24 @@ void check_aligned(uint64_t address, uint32_t align, const char* what) {
 }
 
 PtxState& ptx_state() {
-  static PtxState state;
-  if (state.block != block_serial()) {
-    state = {};
-    state.block = block_serial();
+  if (state.threads.empty()) {
     state.threads.resize(static_cast<size_t>(block_threads()));
     state.warpgroups.resize(static_cast<size_t>(block_threads() + ptx_model::kGroupThreads - 1) /
                             ptx_model::kGroupThreads);
   }
   return state;
+}
+
+void ptx_end_block() {
+  for (size_t i = 0; i < state.threads.size(); ++i) {
+    if (!state.threads[i].stores.empty()) {
+      report("thread " + std::to_string(i) + " ends before its TMA stores have read shared memory (tma_store_wait)");
+    }
+  }
+  for (const WarpgroupState& warpgroup : state.warpgroups) {
+    if (!warpgroup.products.empty()) report("a warpgroup ends before its wgmma is done (wgmma_wait)");
+  }
+  if (!state.threads.empty()) state = {};
 }
 
 void ldmatrix(uint32_t* registers, int matrices, bool trans, uint32_t address) {
