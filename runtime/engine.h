@@ -119,6 +119,9 @@ class Plan {
   virtual double tolerance(size_t index, double& relative) const = 0;
 };
 
+class ChainedPlan;
+struct ChainSpec;
+
 class Engine {
  public:
   // Reads, checks and packs the model: format rules, metadata and data hashes, finite weights, shapes against the
@@ -132,6 +135,8 @@ class Engine {
   // Null if the model has no such graph.
   virtual Plan* plan(std::string_view graph) = 0;
   virtual std::vector<std::string> graphs() const = 0;
+  // On cuda: two graphs as one (runtime/chained_plan.h), which must not outlive the engine. E_DEVICE elsewhere.
+  virtual Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) = 0;
   // SHA-256 of the whole file. Computed on a thread of its own from open() on; waits for it. E_MODEL_HASH if the file
   // changed after it was read.
   virtual Result<std::string> file_sha256() = 0;
