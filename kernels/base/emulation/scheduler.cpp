@@ -7,6 +7,7 @@
 
 #include "kernels/base/emulation/emulated_device.h"
 #include "kernels/base/emulation/memory.h"
+#include "kernels/base/emulation/ptx_state.h"
 #include "kernels/base/emulation/race_check.h"
 #include "kernels/base/emulation/state.h"
 
@@ -200,6 +201,7 @@ void begin_block(int64_t linear, const Index3& grid) {
 }
 
 void end_block() {
+  ptx_end_block();
   for (Thread& thread : block.threads) {
     drop(thread.known);
     thread.known = nullptr;
