@@ -238,11 +238,10 @@ Tensor ChainedPlanImpl::value(int slot, std::string_view name) const {
   const int64_t offset = first_.offset_in_results(name);
   if (offset < 0) return {};
   Tensor view = first_.value(name);
-  const auto moved = [&](const void* mirror) {
-    return slots_[slot].results + (static_cast<const unsigned char*>(mirror) - first_.results_mirror());
-  };
-  view.data = moved(view.data);
-  if (view.count) view.count = reinterpret_cast<const int32_t*>(moved(view.count));
+  view.data = slots_[slot].results + offset;
+  // A count that is an input stays where the caller wrote it.
+  const auto count = reinterpret_cast<const unsigned char*>(view.count) - first_.results_mirror();
+  if (view.count && count >= 0) view.count = reinterpret_cast<const int32_t*>(slots_[slot].results + count);
   return view;
 }
 
