@@ -2,11 +2,13 @@
 // header alone is refused before memory is taken, and no result can be computed before both inner hashes are compared.
 #include "runtime/engine.h"
 
+#include <algorithm>
 #include <future>
 #include <set>
 
 #include "config/json.h"
 #include "graph/fusion.h"
+#include "graph/precision.h"
 #include "kernels/crop_resize/crop_resize.h"
 #include "runtime/chained_plan_impl.h"
 #include "runtime/weight_loader.h"
@@ -125,6 +127,14 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   return {};
 }
 
+// On a card all rewrites that it has kernels for.
+FusionOptions rewrites(bool cuda) {
+  const auto has_row = [](OpId op) {
+    return std::ranges::any_of(cuda_kernels(), [&](const KernelInfo& row) { return row.op == op; });
+  };
+  return {.fpn_merge = cuda && has_row(OpId::fpn_merge), .rpn_head = cuda && has_row(OpId::rpn_head)};
+}
+
 Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& device) {
   SPINERT_ASSIGN(const nlohmann::json graphs, parse_json(file_->graph(), ErrorId::E_MODEL_FORMAT, kKeyGraph));
   if (!graphs.is_object() || graphs.empty()) {
@@ -144,7 +154,8 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
       SPINERT_TRY(set_rows(graph, rows->second));
     }
     if (options.crop_entries > 0) SPINERT_TRY(shorten_crop_tables(graph, options.crop_entries));
-    if (options.fuse) SPINERT_TRY(fuse(graph));
+    if (options.fuse) SPINERT_TRY(fuse(graph, rewrites(device.cuda != nullptr || options.cuda_rewrites)));
+    if (device.precision == "mixed") SPINERT_TRY(set_half_activations(graph, DType::f16));
     SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
   }
   return {};

@@ -37,6 +37,7 @@ struct EngineOptions {
   int64_t memory_limit = 0;        // bytes for weights and activations; 0: what the machine or card has
   std::string model_sha256;        // if set, the whole file must have this hash, checked before work
   bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
+  bool cuda_rewrites = false;      // the rewrites of a card on any device: nodes to compare a card with, one by one
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
   std::map<std::string, int64_t> rows;
   std::map<std::string, int64_t> rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
