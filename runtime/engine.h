@@ -82,6 +82,7 @@ struct NodeInfo {
   double flops = 0, bytes = 0;                                // at full capacity
   int64_t packed_bytes = 0, scratch_bytes = 0;
   bool constant = false;  // depends on shapes only and ran once when the engine was opened
+  bool half = false;      // reads or writes 16-bit floats
 };
 
 // Of the card on cuda, of the host otherwise.
