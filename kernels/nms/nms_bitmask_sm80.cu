@@ -86,6 +86,8 @@ __device__ bool suppresses(const Box& better, float better_area, const Box& box,
 }
 
 __global__ void __launch_bounds__(kMaskThreads) mask_kernel(Call call, Scratch scratch) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(Suppressor, better, kWord);
   SPINERT_SHARED(float, better_area, kWord);
   const int thread = static_cast<int>(threadIdx.x), g = static_cast<int>(blockIdx.z);
@@ -136,6 +138,8 @@ __device__ void rank_kept(const Call& call, const Scratch& scratch, int g, int32
 }
 
 __global__ void __launch_bounds__(kResolveThreads, 1) resolve_kernel(Call call, Scratch scratch) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint64_t, staying, 1);    // of the 64 boxes just settled
   SPINERT_SHARED(int32_t, kept_count, 1);  // so far
   SPINERT_SHARED(int32_t, first_nan, 1);
@@ -202,6 +206,8 @@ __device__ bool goes_before(float a, int g, float b, int h) {
 }
 
 __global__ void __launch_bounds__(kMergeThreads) merge_kernel(Call call, Scratch scratch, Outputs out, int64_t blocks) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   const int g = static_cast<int>(blockIdx.x / blocks);
   if (blockIdx.x == 0 && threadIdx.x == 0) {
     int64_t sum = 0;
@@ -289,14 +295,14 @@ void run(const OpCall& call, const RunContext& context) {
   const Scratch scratch = layout(call, context.scratch);
   const Outputs out{call.out[0].f32(), call.out[1].f32(), call.out[2].i32(), call.out[3].i32()};
   const int64_t tiles = (k + kMaskThreads - 1) / kMaskThreads;
-  launch(context, {.grid_x = tiles, .grid_y = scratch.words, .grid_z = groups, .block = kMaskThreads}, mask_kernel,
-         view, scratch);
-  launch(context, {.grid_x = groups, .block = kResolveThreads, .shared = scratch.words * 8}, resolve_kernel, view,
-         scratch);
+  launch(context, {.grid_x = tiles, .grid_y = scratch.words, .grid_z = groups, .block = kMaskThreads, .waits = true},
+         mask_kernel, view, scratch);
+  launch(context, {.grid_x = groups, .block = kResolveThreads, .shared = scratch.words * 8, .waits = true},
+         resolve_kernel, view, scratch);
   // One block even without boxes: the count is written.
   const int64_t blocks = std::max<int64_t>(1, (std::min(k, p.max_output) + kMergeThreads - 1) / kMergeThreads);
-  launch(context, {.grid_x = std::max<int64_t>(1, groups * blocks), .block = kMergeThreads}, merge_kernel, view,
-         scratch, out, blocks);
+  launch(context, {.grid_x = std::max<int64_t>(1, groups * blocks), .block = kMergeThreads, .waits = true},
+         merge_kernel, view, scratch, out, blocks);
 }
 
 }  // namespace

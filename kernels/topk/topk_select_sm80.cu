@@ -72,6 +72,8 @@ __device__ Part part_of(const TopkView& view, int block, int blocks) {
 }
 
 __global__ void __launch_bounds__(kTopkThreads) histogram_kernel(TopkGroups groups, Scratch scratch) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint32_t, bins, kBins * kCopies);
   SPINERT_SHARED(int32_t, invalid, 1);
   const int g = static_cast<int>(blockIdx.x) / scratch.blocks, block = static_cast<int>(blockIdx.x) % scratch.blocks;
@@ -179,6 +181,8 @@ __device__ void sum_invalid(const TopkGroups& groups, const Scratch& scratch, in
 }
 
 __global__ void __launch_bounds__(kTopkThreads, 1) gather_kernel(TopkGroups groups, Scratch scratch, TopkOutputs out) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint64_t, sortable, kTopkSortable);
   SPINERT_SHARED(uint32_t, bins, kBins);
   SPINERT_SHARED(int64_t, wide_partials, kWarp);
@@ -252,8 +256,8 @@ int64_t scratch_bytes(const OpCall& call, int) {
 void run(const OpCall& call, const RunContext& context) {
   const TopkGroups groups = topk_groups(call);
   const Scratch scratch = layout(call, context.scratch);
-  const LaunchShape shape{.grid_x = std::max(int64_t{1}, int64_t{groups.count} * scratch.blocks),
-                          .block = kTopkThreads};
+  const LaunchShape shape{
+      .grid_x = std::max(int64_t{1}, int64_t{groups.count} * scratch.blocks), .block = kTopkThreads, .waits = true};
   launch(context, shape, histogram_kernel, groups, scratch);
   launch(context, shape, gather_kernel, groups, scratch, topk_outputs(call));
 }
