@@ -133,9 +133,7 @@ __device__ Cut find_cut(uint32_t even, uint32_t odd, uint32_t rank, const Shared
   if (before < rank && before + even >= rank) found(2 * threadIdx.x, before, even);
   if (before + even < rank && scan.inclusive >= rank) found(2 * threadIdx.x + 1, before + even, odd);
   __syncthreads();
-  const Cut cut{shared.found[0], shared.found[1], shared.found[2]};
-  __syncthreads();
-  return cut;
+  return {shared.found[0], shared.found[1], shared.found[2]};  // the barriers of the next scan protect them
 }
 
 // Of n entries, those up to the leading digit of the cut, leaves in shared memory a superset of the k best that can be
