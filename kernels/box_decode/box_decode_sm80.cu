@@ -10,7 +10,7 @@
 //           a launch 1.3 us, the rest is waiting
 // Rejects   nothing
 // Numerics  bit-equal: decode_one is the reference's own; kept boxes move up in the order of the selection
-// Tried     nothing else: it is 1 % of the detector
+// Tried     nothing else
 #include <algorithm>
 
 #include "kernels/base/block_scan.cuh"

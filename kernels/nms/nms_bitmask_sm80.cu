@@ -1,11 +1,6 @@
 // nms_bitmask_sm80.cu - greedy suppression of all groups by bit masks, then one list of all groups. Three launches:
-//   mask     one word per box and 64 boxes before it: which of those overlap it too much
-//   resolve  one block per group goes through the boxes 64 at a time. A box stays if none of its suppressors stays.
-//            Within the 64 this is a triangular system: started with "all stay" and repeated, every round settles at
-//            least the next box, and a round that changes nothing has found the one solution. Chains of suppression
-//            are short, so a few rounds do where going box by box needs 64 steps.
-//   merge    one thread per kept box finds its place in the merged list: its own place plus, by bisection, the number
-//            of boxes of every other group that go before it
+// mask finds, for every box, which of each 64 boxes before it overlap it too much; resolve goes through a group 64 boxes
+// at a time; merge finds the place of every kept box in the list: its own plus, by bisection, those of the other groups.
 //
 // Layout    boxes [G,k,4], scores [G,k]; masks in scratch [G][ceil(k/64)][k] words of 64 bits
 // Tile      mask: 256 boxes x 64 suppressors a block; resolve: 1024 threads, a box each; merge: 256 kept boxes a block
@@ -13,9 +8,9 @@
 // Bound     mask: arithmetic, 5 groups of 1000 are 2.5 M IoU; resolve: latency, two barriers for every 64 boxes
 // Measured  not yet: no card was available; predicted 12 us for 5 groups of 1000: three launches 4 us, mask 1.5 us at a
 //           tenth of 67 TFLOP/s, resolve 16 rounds of 0.25 us, merge 2 us
-// Rejects   k above 524288: the bits of a group would not fit shared memory, and its masks would take 34 GB; G above
-// 65535 Numerics  bit-equal: box_iou itself. Disjoint boxes skip it: an intersection of 0 gives 0 or NaN, above no
-// threshold Tried     nothing else yet
+// Rejects   k above 524288: its bits would not fit shared memory, and the masks would take 34 GB; G above 65535
+// Numerics  bit-equal: box_iou itself. Disjoint boxes skip it: an intersection of 0 gives 0 or NaN, above no threshold
+// Tried     nothing else yet
 #include <algorithm>
 
 #include "kernels/base/block_scan.cuh"
@@ -137,6 +132,9 @@ __device__ void rank_kept(const Call& call, const Scratch& scratch, int g, int32
   if (threadIdx.x == 0) scratch.kept[g] = {count, *first_nan, lowest};
 }
 
+// Of 64 boxes at a time, a box stays if none of its suppressors stays. That is a triangular system: started with "all
+// stay" and repeated, every round settles at least the next box, and a round that changes nothing has found the one
+// solution. Chains of suppression are short, so a few rounds do where going box by box needs 64 steps.
 __global__ void __launch_bounds__(kResolveThreads, 1) resolve_kernel(Call call, Scratch scratch) {
   ptx::grid_dependency_wait();
   ptx::grid_dependency_launch();
