@@ -1,6 +1,7 @@
 // nms_bitmask_sm80.cu - greedy suppression of all groups by bit masks, then one list of all groups. Three launches:
-// mask finds, for every box, which of each 64 boxes before it overlap it too much; resolve goes through a group 64 boxes
-// at a time; merge finds the place of every kept box in the list: its own plus, by bisection, those of the other groups.
+// mask finds, for every box, which of each 64 boxes before it overlap it too much; resolve goes through a group 64
+// boxes at a time; merge finds the place of every kept box in the list: its own plus, by bisection, those of the other
+// groups.
 //
 // Layout    boxes [G,k,4], scores [G,k]; masks in scratch [G][ceil(k/64)][k] words of 64 bits
 // Tile      mask: 256 boxes x 64 suppressors a block; resolve: 1024 threads, a box each; merge: 256 kept boxes a block

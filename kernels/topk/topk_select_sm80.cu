@@ -9,10 +9,10 @@
 // Bound     latency: a chain of barriers and trips to L2, then 66 steps of the sort
 // Measured  not yet: no card was available; predicted 12 us for the 261 888 scores of five levels, k = 1000: 2.1 MB at
 //           4.3 TB/s are 0.5 us, two launches 3 us, the sort 3 us, the rest is waiting
-// Rejects   nothing. k above 2048 is sorted in scratch memory by one block: right, but a millisecond or more
+// Rejects   nothing. k above 2048 is sorted in scratch memory by one block: right, but slow
 // Numerics  exact. Entries are collected in any order, but they are distinct and the sort is by all their bits, so that
 //           the result has one value. Ties across the cut are digits of the index like any others
-// Tried     clearing one histogram per group by a launch of its own: a third launch for the same result
+// Tried     nothing on a card. One histogram per group, cleared by a launch of its own, would be a third launch
 #include "kernels/topk/topk_block.cuh"
 
 namespace spinert {
