@@ -6,6 +6,7 @@
 // program: outside a running kernel every call returns at once.
 #include <atomic>
 
+#include "kernels/base/emulation/memory.h"
 #include "kernels/base/emulation/race_check.h"
 #include "kernels/base/emulation/state.h"
 
@@ -14,9 +15,18 @@ namespace {
 using spinert::emulation::Access;
 using spinert::emulation::check_access;
 using spinert::emulation::checking;
+using spinert::emulation::device_base;
+using spinert::emulation::device_offset;
+using spinert::emulation::kDeviceRange;
+using spinert::emulation::launching;
+using spinert::emulation::note_host_access;
 
 void access(const void* address, size_t bytes, Access kind, const void* caller) {
-  if (checking) check_access(address, bytes, kind, caller);
+  if (checking) {
+    check_access(address, bytes, kind, caller);
+  } else if (device_offset(address) < static_cast<uint64_t>(kDeviceRange) && device_base && !launching) {
+    note_host_access(address, caller);
+  }
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/base/emulation/memory.h"
+#include "kernels/base/emulation/race_check.h"
 
 namespace spinert::emulation {
 namespace {
@@ -91,6 +92,9 @@ void EmulatedStream::fill(void* device, unsigned char value, int64_t bytes) {
 Status EmulatedStream::synchronize() {
   if (allowed(recording_.empty(), "a synchronisation")) advance();
   ++all_counters.synchronisations;
+  if (const std::string problem = take_host_problem(); !problem.empty()) {
+    fail(error(ErrorId::E_VERIFY, problem, place(card_)));
+  }
   return status();
 }
 

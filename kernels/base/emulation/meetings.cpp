@@ -41,6 +41,8 @@ int first_thread(const Scope& scope, int thread) {
   }
 }
 
+// Meetings with different masks are independent, even where the masks overlap: a lane may wait in one for lanes that
+// are still on their way from another. Masks that do not fit each other end in a deadlock, which is reported.
 Meeting& warp_meeting(const Scope& scope, int thread) {
   std::vector<Meeting>& all = block.warps[static_cast<size_t>(thread / kWarp)];
   if ((scope.mask >> (thread % kWarp) & 1) == 0) report("a lane calls a warp function with a mask that lacks it");
@@ -50,8 +52,6 @@ Meeting& warp_meeting(const Scope& scope, int thread) {
       empty = &meeting;
     } else if (meeting.scope.mask == scope.mask) {
       return meeting;
-    } else if ((meeting.scope.mask & scope.mask) != 0) {
-      report(std::string("lanes of one warp meet with different masks, at ") + meeting.what);
     }
   }
   return empty ? *empty : all.emplace_back();
@@ -167,6 +167,7 @@ void rendezvous(const Scope& scope, const char* what, void* mine, Body body, Ord
   }
   me.state = ThreadState::meeting;
   me.waits_for = what;
+  me.mask = scope.kind == Scope::Kind::warp ? scope.mask : 0;
   switch_out();
 }
 

@@ -120,6 +120,35 @@ bool shared_valid(uint64_t offset, size_t bytes) {
   return true;
 }
 
+std::string describe_device(uint64_t offset) {
+  const std::lock_guard lock(device_memory.mutex);
+  const auto at = static_cast<int64_t>(offset);
+  auto next = device_memory.live.upper_bound(at);
+  if (next == device_memory.live.begin()) {
+    if (next == device_memory.live.end()) return "where nothing is allocated";
+    return std::to_string(next->first - at) + " bytes before an allocation of " + std::to_string(next->second);
+  }
+  const auto [begin, bytes] = *std::prev(next);
+  const std::string of =
+      "byte " + std::to_string(at - begin) + " of an allocation of " + std::to_string(bytes) + " bytes";
+  if (next == device_memory.live.end() || at < begin + bytes + kGuard / 2) return of;
+  return of + " or " + std::to_string(next->first - at) + " bytes before one of " + std::to_string(next->second);
+}
+
+std::string describe_shared(uint64_t offset) {
+  const auto at = static_cast<int64_t>(offset);
+  int64_t begin = kDynamicOffset, bytes = shared_memory.dynamic_bytes;
+  std::string name = "dynamic shared memory";
+  for (size_t i = 0; i < shared_memory.arrays.size(); ++i) {
+    const SharedArray& array = shared_memory.arrays[i];
+    if (at < array.offset) break;
+    begin = array.offset;
+    bytes = array.bytes;
+    name = "shared array " + std::to_string(i);
+  }
+  return "byte " + std::to_string(at - begin) + " of " + name + " (" + std::to_string(bytes) + " bytes)";
+}
+
 bool shared_begin(int64_t dynamic_bytes, int64_t limit) {
   SharedMemory& memory = shared_memory;
   if (!shared_base || dynamic_bytes < 0 || dynamic_bytes > limit) return false;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace spinert::emulation {
 
@@ -27,6 +28,10 @@ inline uint64_t shared_offset(const void* address) {
 // All bytes belong to one live allocation, or to one array of shared memory.
 bool device_valid(uint64_t offset, size_t bytes);
 bool shared_valid(uint64_t offset, size_t bytes);
+
+// For errors: "byte 1028, 4 behind an allocation of 1024 bytes", "byte 12 of dynamic shared memory (1024 bytes)".
+std::string describe_device(uint64_t offset);
+std::string describe_shared(uint64_t offset);
 
 // The shared memory of a launch; false: more than there is.
 bool shared_begin(int64_t dynamic_bytes, int64_t limit);

@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <mutex>
 #include <numeric>
 
@@ -25,6 +26,7 @@ Block block;
 Thread* current = nullptr;
 std::string problem;
 thread_local constinit bool checking = false;
+thread_local constinit bool launching = false;
 const unsigned char* closure_base = nullptr;
 size_t closure_bytes = 0;
 
@@ -141,34 +143,32 @@ void poll() {
   }
 }
 
+// "wait at __syncwarp (lanes 0xffff)"
+std::string what_it_does(const Thread& thread) {
+  if (thread.state == ThreadState::exited) return "have exited";
+  char lanes[24] = "";
+  if (thread.mask != 0) std::snprintf(lanes, sizeof(lanes), " (lanes 0x%x)", thread.mask);
+  return std::string("wait at ") + thread.waits_for + lanes;
+}
+
 // "threads 0-31, 64 wait at __syncthreads; threads 32-63 wait at mbarrier_wait"
 std::string who_waits() {
-  std::vector<std::pair<std::string, std::string>> groups;
+  constexpr size_t kMostRanges = 8;
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
   for (size_t i = 0; i < block.threads.size();) {
-    const Thread& first = block.threads[i];
-    const auto same = [&](const Thread& other) {
-      return other.state == first.state &&
-             (first.state == ThreadState::exited || std::string_view(other.waits_for) == first.waits_for);
-    };
-    size_t end = i;
-    while (end < block.threads.size() && same(block.threads[end])) ++end;
-    const std::string what =
-        first.state == ThreadState::exited ? "have exited" : std::string("wait at ") + first.waits_for;
-    const std::string range = std::to_string(i) + (end - i > 1 ? "-" + std::to_string(end - 1) : "");
-    const auto found =
-        std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == what; });
-    if (found == groups.end()) {
-      groups.emplace_back(what, range);
-    } else if (found->second.size() < 60) {
-      found->second += ", " + range;
-    } else if (found->second.back() != '.') {
-      found->second += ", ...";
-    }
+    const std::string what = what_it_does(block.threads[i]);
+    size_t end = i + 1;
+    while (end < block.threads.size() && what_it_does(block.threads[end]) == what) ++end;
+    auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == what; });
+    if (found == groups.end()) found = groups.insert(groups.end(), {what, {}});
+    found->second.push_back(std::to_string(i) + (end - i > 1 ? "-" + std::to_string(end - 1) : ""));
     i = end;
   }
   std::string text;
-  for (const auto& [what, range] : groups) {
-    text += std::string(text.empty() ? "threads " : "; threads ").append(range).append(" ").append(what);
+  for (const auto& [what, ranges] : groups) {
+    text += text.empty() ? "threads " : "; threads ";
+    for (size_t i = 0; i < ranges.size() && i < kMostRanges; ++i) text.append(i > 0 ? ", " : "").append(ranges[i]);
+    text.append(ranges.size() > kMostRanges ? ", ... " : " ").append(what);
   }
   return text;
 }
@@ -282,7 +282,9 @@ void run_grid(CudaStream& stream) {
     end_block();
     if (failed()) break;
   }
-  if (failed()) stream.fail(error(ErrorId::E_VERIFY, "a kernel is wrong: " + problem, where));
+  if (failed())
+    stream.fail(error(ErrorId::E_VERIFY, "a kernel is wrong: " + problem, where)
+                    .hint("addr2line -Cfie PROGRAM ADDRESS names the line of an address."));
 }
 
 }  // namespace
@@ -303,7 +305,9 @@ void launch(CudaStream& stream, LaunchRequest launched) {
     if (!count_launch(stream)) return;
     const std::lock_guard lock(one_launch);
     request = &launched;
+    launching = true;
     run_grid(stream);
+    launching = false;
     request = nullptr;
   });
 }
@@ -366,6 +370,7 @@ void wait_until(bool (*ready)(void*), void* argument, const char* what) {
   me->ready = ready;
   me->argument = argument;
   me->waits_for = what;
+  me->mask = 0;
   block.polling.push_back(me->index);
   switch_out();
 }

@@ -37,6 +37,7 @@ struct Thread {
   void* fake_stack = nullptr;      // the address sanitizer's
   // While it does not run: for what it waits.
   const char* waits_for = nullptr;
+  uint32_t mask = 0;  // of lanes, at a meeting of a warp
   void* argument = nullptr;
   bool (*ready)(void*) = nullptr;
   // Order of memory: what it knows, shared with those that it met last, and its own time.
@@ -85,6 +86,8 @@ inline bool failed() {
 }
 // Whether the accesses of this host thread are those of a kernel.
 extern thread_local constinit bool checking;
+// Whether this host thread is inside launch().
+extern thread_local constinit bool launching;
 
 std::string describe(const Thread& thread);  // "thread 5 of block (0, 1, 0)"
 // Leaves the running thread; comes back when the scheduler takes it again.
