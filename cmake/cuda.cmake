@@ -24,12 +24,17 @@ if(SPINERT_CUDA)
 endif()
 
 set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+if(SPINERT_HAS_CUDA AND NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  # CMake before 3.26 does not know that nvcc takes C++20.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
 if(SPINERT_HAS_CUDA)
   message(STATUS "cuda: backend built with nvcc ${CMAKE_CUDA_COMPILER_VERSION}")
   add_library(spinert_cuda OBJECT ${cuda_kernels} kernels/base/cuda_device.cu kernels/cuda_rows.cpp)
   set_target_properties(spinert_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
   # Two roundings for a * b + c, as on every backend; a spill is a mistake in a kernel of this size.
-  set(cuda_flags --fmad=false --expt-relaxed-constexpr -Xptxas=-warn-spills,-Werror --Werror=all-warnings)
+  set(cuda_flags --fmad=false --expt-relaxed-constexpr -Xptxas=-warn-spills,-warn-lmem-usage,-Werror --Werror=all-warnings)
   target_compile_options(spinert_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_flags}>)
   foreach(source IN LISTS cuda_kernels)
     if(source MATCHES "_sm90a\\.cu$")

@@ -103,9 +103,9 @@ class Verifier {
         if (name.empty() || (!written.contains(name) && !want.tensor(name).present())) continue;
         for (Plan* plan : plans) copy(want.value(name), plan->value(name));
       }
-      if (!node.constant) want.run_node(n);
+      if (!node.constant) SPINERT_TRY(want.run_node(n));
       for (size_t level = 0; level < plans.size(); ++level) {
-        if (!node.constant) plans[level]->run_node(n);
+        if (!node.constant) SPINERT_TRY(plans[level]->run_node(n));
         SPINERT_TRY(check_node(graph, input, n, want, *plans[level], report_.levels[level]));
       }
       for (const std::string& name : node.outputs) {

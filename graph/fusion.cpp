@@ -17,19 +17,10 @@ constexpr size_t kConvInputs = 4, kBias = 2, kResidual = 3;
 // Larger kernels and paddings are no stem; folding them would take longer than it saves.
 constexpr int64_t kMaxStemKernel = 32, kMaxStemPadding = 64;
 
-// The node that computes a value, or -1.
-int producer(const Graph& graph, int number) {
-  for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    if (std::ranges::find(graph.nodes[n].out, number) != graph.nodes[n].out.end()) return static_cast<int>(n);
-  }
-  return -1;
-}
-
 // The node that computes `number` if it is one of `ops` and its result goes nowhere else; else -1.
 int sole_producer(const Graph& graph, int number, std::initializer_list<OpId> ops) {
-  const int n = producer(graph, number);
-  if (n < 0 || graph.consumers(number).size() != 1) return -1;
-  if (std::ranges::find(graph.outputs, number) != graph.outputs.end()) return -1;
+  const int n = graph.producer(number);
+  if (n < 0 || graph.consumers(number).size() != 1 || graph.is_output(number)) return -1;
   return std::ranges::find(ops, graph.nodes[static_cast<size_t>(n)].op->id) == ops.end() ? -1 : n;
 }
 
@@ -105,7 +96,7 @@ Status fuse_stem(Graph& graph) {
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& conv = graph.nodes[n];
     if (conv.op->id != OpId::conv2d) continue;
-    const int source = producer(graph, conv.in[0]);
+    const int source = graph.producer(conv.in[0]);
     if (source < 0 || graph.nodes[static_cast<size_t>(source)].op->id != OpId::normalise) continue;
     const auto& params = conv.as<Conv2dParams>();
     if (params.groups != 1 || params.dilation != 1 || params.padding > kMaxStemPadding ||
@@ -143,17 +134,18 @@ Status fuse_stem(Graph& graph) {
   // A normalise that nobody reads any more is dead.
   for (size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
-    const bool is_output = std::ranges::find(graph.outputs, node.out[0]) != graph.outputs.end();
-    if (node.op->id == OpId::normalise && !is_output && graph.consumers(node.out[0]).empty()) {
+    if (node.op->id == OpId::normalise && !graph.is_output(node.out[0]) && graph.consumers(node.out[0]).empty()) {
       graph.nodes.erase(graph.nodes.begin() + static_cast<std::ptrdiff_t>(n));
     }
   }
   return {};
 }
 
-Status fuse(Graph& graph) {
+Status fuse(Graph& graph, const FusionOptions& options) {
   fuse_epilogues(graph);
-  SPINERT_TRY(fuse_stem(graph));
+  if (options.stem) SPINERT_TRY(fuse_stem(graph));
+  if (options.fpn_merge) fuse_fpn_merge(graph);
+  if (options.rpn_head) fuse_rpn_head(graph);
   return graph.infer();
 }
 

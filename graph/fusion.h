@@ -1,5 +1,5 @@
 // fusion.h - the exact rewrites applied when a model is loaded (docs/architecture.md). They change cost, not meaning;
-// each has a test against the unfused graph (tests/test_engine.cpp).
+// each has a test against the unfused graph (tests/test_engine.cpp, tests/test_fusion_detector.cpp).
 #pragma once
 
 #include "graph/graph.h"
@@ -14,7 +14,23 @@ void fuse_epilogues(Graph& graph);
 // loaded.
 Status fuse_stem(Graph& graph);
 
-// Both, in order, then shapes again. E_MODEL_ARCH if the result is inconsistent (a bug, since the input was not).
-Status fuse(Graph& graph);
+// The merged map of a feature pyramid that only its own 3x3 convolution reads (the finest level): both convolutions
+// become one fpn_merge. After fuse_epilogues.
+void fuse_fpn_merge(Graph& graph);
+
+// A 3x3 convolution with relu and two 1x1 convolutions on its result, on several maps with the same weights: one
+// rpn_head for all maps. After fuse_epilogues.
+void fuse_rpn_head(Graph& graph);
+
+// What pays depends on the backend: on the cpu Winograd beats the two rewrites of the detector.
+struct FusionOptions {
+  bool stem = true;
+  bool fpn_merge = false;
+  bool rpn_head = false;
+};
+
+// Epilogues and then what the options name, then shapes again. E_MODEL_ARCH if the result is inconsistent (a bug, since
+// the input was not).
+Status fuse(Graph& graph, const FusionOptions& options = {});
 
 }  // namespace spinert

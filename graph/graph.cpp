@@ -34,7 +34,8 @@ Status check_size(const Graph& graph, const Value& value) {
 }
 
 bool has_weight(OpId op) {
-  return op == OpId::conv2d || op == OpId::conv2d_stem || op == OpId::linear;
+  return op == OpId::conv2d || op == OpId::conv2d_stem || op == OpId::linear || op == OpId::fpn_merge ||
+         op == OpId::rpn_head;
 }
 
 // Runs the operator's infer for one node and stores the types of its outputs.
@@ -105,6 +106,17 @@ std::vector<int> Graph::consumers(int number) const {
     }
   }
   return found;
+}
+
+int Graph::producer(int number) const {
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    if (std::ranges::find(nodes[n].out, number) != nodes[n].out.end()) return static_cast<int>(n);
+  }
+  return -1;
+}
+
+bool Graph::is_output(int number) const {
+  return std::ranges::find(outputs, number) != outputs.end();
 }
 
 }  // namespace spinert

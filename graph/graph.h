@@ -82,6 +82,9 @@ struct Graph {
   Status infer();
   // Numbers of nodes that read a value, once per reading input.
   std::vector<int> consumers(int number) const;
+  // The node that computes a value, or -1.
+  int producer(int number) const;
+  bool is_output(int number) const;
 };
 
 // The shape of a constant by its name in the graph, or nothing.

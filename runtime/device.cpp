@@ -1,57 +1,103 @@
 #include "runtime/device.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace spinert {
 namespace {
 
-Status unavailable(const std::string& what) {
-  return error(ErrorId::E_DEVICE, what).hint("Use --device cpu, or --device auto to take what there is.");
+constexpr Level kCpuLevels[] = {Level::scalar, Level::avx2, Level::avx512};
+constexpr Level kCudaLevels[] = {Level::sm80, Level::sm90a};
+
+bool names_one_of(const std::string& isa, std::span<const Level> levels) {
+  return std::ranges::any_of(levels, [&](Level level) { return isa == level_name(level); });
 }
 
-Result<Level> resolve_isa(const std::string& isa) {
-  const Level best = cpu_features().best;
+// The named level if the device has it, its best one if none is named.
+Result<Level> resolve_isa(const std::string& isa, std::span<const Level> levels, Level best) {
   if (isa.empty()) return best;
-  for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
+  for (const Level level : levels) {
     if (isa != level_name(level)) continue;
     if (level <= best) return level;
     return error(ErrorId::E_DEVICE, "this machine has no " + isa)
-        .expected("one of " + cpu_features().levels, isa)
+        .expected("at most " + std::string(level_name(best)), isa)
         .hint("Leave --isa out to use the best level there is.");
   }
-  return error(ErrorId::E_USAGE, "unknown instruction set").expected("scalar, avx2 or avx512", isa);
+  const bool known = names_one_of(isa, kCpuLevels) || names_one_of(isa, kCudaLevels);
+  return error(ErrorId::E_USAGE, known ? "that instruction set belongs to another device" : "unknown instruction set")
+      .expected(levels.front() == Level::scalar ? "scalar, avx2 or avx512" : "sm80 or sm90a", isa);
 }
 
-// "cuda" or "cuda:<number>"
-bool is_cuda(const std::string& name) {
-  if (name == "cuda") return true;
-  if (!name.starts_with("cuda:") || name.size() == 5) return false;
+// The number of a "cuda" or "cuda:<number>", -1 if it is neither.
+int cuda_index(const std::string& name) {
+  if (name == "cuda") return 0;
+  if (!name.starts_with("cuda:") || name.size() == 5) return -1;
   int index = 0;
   const auto [end, failure] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
-  return failure == std::errc() && end == name.data() + name.size() && index >= 0;
+  return failure == std::errc() && end == name.data() + name.size() && index >= 0 ? index : -1;
+}
+
+Status no_precision(ErrorId id, const std::string& precision, const std::string& why, const char* expected) {
+  return error(id, "precision " + precision + " is not available: " + why)
+      .expected(expected, precision)
+      .hint("Leave --precision out.");
+}
+
+Result<Device> host_device(Backend backend, const EngineOptions& options) {
+  if (!options.precision.empty() && options.precision != "fp32") {
+    return no_precision(ErrorId::E_DEVICE, options.precision, "this device computes in fp32", "fp32");
+  }
+  Device device{.backend = backend, .limit = Level::any};
+  if (backend == Backend::cpu) {
+    SPINERT_ASSIGN(device.limit, resolve_isa(options.isa, kCpuLevels, cpu_features().best));
+  }
+  return device;
+}
+
+Result<Device> cuda_device(int index, const EngineOptions& options) {
+  Device device{.backend = Backend::cuda};
+  auto opened = CudaDevice::open(index);
+  if (!opened.ok()) return opened.status().hint("Use --device cpu, or --device auto to take what there is.");
+  std::unique_ptr<CudaDevice> card = std::move(opened).value();
+  SPINERT_ASSIGN(device.limit, resolve_isa(options.isa, kCudaLevels, card->card().level()));
+  device.precision = options.precision.empty() ? "mixed" : options.precision;
+  const CudaCard& info = card->card();
+  const bool has_fp8 = info.major > 8 || (info.major == 8 && info.minor >= 9);
+  if (device.precision == "fp8" && !has_fp8) {
+    return no_precision(ErrorId::E_DEVICE, "fp8", "this card has no fp8", "fp32 or mixed");
+  }
+  if (device.precision == "int8" || device.precision == "fp8") {
+    return no_precision(ErrorId::E_CONFIG, device.precision, "the model holds no calibration", "fp32 or mixed");
+  }
+  // Kernels that can wait for their data inside may start while the one before them drains.
+  card->stream().dependent_launch = true;
+  device.cuda = std::move(card);
+  return device;
 }
 
 }  // namespace
 
 Result<Device> resolve_device(const EngineOptions& options) {
-  static constexpr const char* kPrecisions[] = {"fp32", "mixed", "int8", "fp8"};
-  bool known = false;
-  for (const char* precision : kPrecisions) known = known || options.precision == precision;
-  if (!known) {
+  static constexpr const char* kPrecisions[] = {"", "fp32", "mixed", "int8", "fp8"};
+  if (std::ranges::find(kPrecisions, options.precision) == std::end(kPrecisions)) {
     return error(ErrorId::E_USAGE, "unknown precision").expected("fp32, mixed, int8 or fp8", options.precision);
   }
-  if (options.device == "reference" || options.device == "cpu" || options.device == "auto") {
-    if (options.precision != "fp32") {
-      return error(ErrorId::E_DEVICE, "precision " + options.precision + " is not available on this device")
-          .expected("fp32", options.precision)
-          .hint("Leave --precision out.");
-    }
-    if (options.device == "reference") return Device{Backend::reference, Level::any, false};
-    SPINERT_ASSIGN(const Level limit, resolve_isa(options.isa));
-    // auto would prefer a GPU; this build has none, so cpu is its first choice and no fallback.
-    return Device{Backend::cpu, limit, false};
+  if (options.device == "reference") return host_device(Backend::reference, options);
+  if (options.device == "cpu") return host_device(Backend::cpu, options);
+  if (options.device == "auto") {
+    // A build without CUDA never had a card to prefer, so that the cpu is no fallback there.
+    const bool wants_cpu = names_one_of(options.isa, kCpuLevels);
+    if (wants_cpu || cuda_kernels().empty()) return host_device(Backend::cpu, options);
+    auto card = cuda_device(0, options);
+    if (card.ok() || card.status().id() != ErrorId::E_DEVICE) return card;
+    auto cpu = host_device(Backend::cpu, options);
+    if (!cpu.ok()) return cpu;
+    Device device = std::move(cpu).value();
+    device.fallback = true;
+    device.fallback_reason = card.status().message();
+    return device;
   }
-  if (is_cuda(options.device)) return unavailable("this build has no CUDA backend, so there is no " + options.device);
+  if (const int index = cuda_index(options.device); index >= 0) return cuda_device(index, options);
   return error(ErrorId::E_USAGE, "unknown device").expected("auto, cpu, reference or cuda[:n]", options.device);
 }
 

@@ -38,15 +38,18 @@ class EngineImpl : public Engine {
  private:
   Status check_tensors() const;
   Status plan_graphs(const EngineOptions& options, const Device& device);
+  Status check_memory(const EngineOptions& options) const;
+  std::string figures() const;
   Status load(const EngineOptions& options);
-  void describe(const EngineOptions& options, const Device& device);
+  void describe(const Device& device);
 
   ThreadPool pool_;
   std::optional<ModelFile> file_;
   ModelInfo info_;
   DeviceInfo device_;
   MemoryPlan memory_;
-  AlignedBuffer arena_, scratch_;
+  std::shared_ptr<CudaDevice> cuda_;  // before everything that lies on it
+  AlignedBuffer arena_, scratch_;     // on the host
   std::unique_ptr<WeightLoader> weights_;
   std::map<std::string, std::unique_ptr<PlanImpl>> plans_;
   std::shared_future<Result<std::string>> file_hash_;  // last: its thread reads file_
@@ -83,6 +86,7 @@ Status shorten_crop_tables(Graph& graph, int64_t entries) {
 
 Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   SPINERT_ASSIGN(const Device device, resolve_device(options));
+  cuda_ = device.cuda;
   SPINERT_ASSIGN(file_, ModelFile::open(path));
   if (!options.model_sha256.empty()) {
     SPINERT_ASSIGN(const std::string hash, whole_file_sha256(file_->file()));
@@ -94,8 +98,12 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   }
   SPINERT_TRY(plan_graphs(options, device).at(path));
   SPINERT_TRY(check_tensors().at(path));
-  SPINERT_TRY(load(options).at(path));
-  describe(options, device);
+  Status loaded = load(options);
+  if (loaded.id() == ErrorId::E_OOM_DEVICE) {
+    loaded.hint("The plan takes " + figures() + ". Lower --batch, free memory of the card, or use --device cpu.");
+  }
+  SPINERT_TRY(loaded.at(path));
+  describe(device);
   // Where the system refuses a thread, the hash is computed by the call that asks for it.
   constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
   file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
@@ -114,7 +122,10 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
       return weight ? to_shape(weight->shape) : std::nullopt;
     };
     SPINERT_ASSIGN(Graph graph, graph_from_json(name, text, lookup));
-    if (const auto rows = options.rows.find(name); rows != options.rows.end()) {
+    const auto on_cuda = options.rows_on_cuda.find(name), rows = options.rows.find(name);
+    if (device.cuda && on_cuda != options.rows_on_cuda.end()) {
+      SPINERT_TRY(set_rows(graph, on_cuda->second));
+    } else if (rows != options.rows.end()) {
       SPINERT_TRY(set_rows(graph, rows->second));
     }
     if (options.crop_entries > 0) SPINERT_TRY(shorten_crop_tables(graph, options.crop_entries));
@@ -143,39 +154,56 @@ Status EngineImpl::check_tensors() const {
       .hint("Convert the model again.");
 }
 
+// A plan is held against the limit of the caller, or against what the machine or card has: a graph of a few lines can
+// ask for terabytes.
+Status EngineImpl::check_memory(const EngineOptions& options) const {
+  const bool own_limit = options.memory_limit > 0;
+  const int64_t there = cuda_ ? cuda_->card().memory_bytes : usable_memory();
+  const int64_t limit = own_limit ? options.memory_limit : there;
+  if (memory_.total() <= limit) return {};
+  return error(cuda_ ? ErrorId::E_OOM_DEVICE : ErrorId::E_OOM_HOST,
+               own_limit ? "the plan exceeds the memory limit"
+               : cuda_   ? "the plan needs more memory than the card has"
+                         : "the plan needs more memory than this process may use")
+      .expected("at most " + std::to_string(limit) + " bytes", figures())
+      .hint(own_limit ? "Raise --memory-limit or lower --batch."
+                      : "Lower --batch or use a larger machine.");
+}
+
+std::string EngineImpl::figures() const {
+  return std::to_string(memory_.total()) + " bytes (weights " + std::to_string(memory_.weights) + ", activations " +
+         std::to_string(memory_.arena) + ")";
+}
+
 Status EngineImpl::load(const EngineOptions& options) {
   std::map<std::string, PlanImpl*> plans;
   for (auto& [name, plan] : plans_) {
     plans[name] = plan.get();
     memory_.arena = std::max(memory_.arena, plan->arena_size().bytes);
     memory_.live_peak = std::max(memory_.live_peak, plan->arena_size().live_peak);
-    memory_.io += plan->io_bytes();
+    memory_.io += plan->io().total;
     memory_.scratch = std::max(memory_.scratch, plan->scratch_bytes());
   }
-  weights_ = std::make_unique<WeightLoader>(plans);
+  weights_ = std::make_unique<WeightLoader>(plans, cuda_.get());
   memory_.weights = weights_->bytes();
-  // Without a limit of the caller that of the machine: a graph of a few lines can ask for terabytes.
-  const bool own_limit = options.memory_limit > 0;
-  const int64_t limit = own_limit ? options.memory_limit : usable_memory();
-  if (memory_.total() > limit) {
-    return error(ErrorId::E_OOM_HOST, own_limit ? "the plan exceeds the memory limit"
-                                                : "the plan needs more memory than this process may use")
-        .expected("at most " + std::to_string(limit) + " bytes",
-                  std::to_string(memory_.total()) + " bytes (weights " + std::to_string(memory_.weights) +
-                      ", activations " + std::to_string(memory_.arena) + ")")
-        .hint(own_limit ? "Raise --memory-limit or lower --batch." : "Lower --batch or use a larger machine.");
+  if (cuda_) memory_.device = cuda_->card().memory_bytes;
+  SPINERT_TRY(check_memory(options));
+  void *arena = nullptr, *scratch = nullptr;
+  if (cuda_) {
+    SPINERT_ASSIGN(arena, cuda_->allocate(memory_.arena));
+    SPINERT_ASSIGN(scratch, cuda_->allocate(memory_.scratch));
+  } else {
+    SPINERT_ASSIGN(arena_, AlignedBuffer::allocate(memory_.arena));
+    SPINERT_ASSIGN(scratch_, AlignedBuffer::allocate(memory_.scratch));
+    arena = arena_.data();
+    scratch = scratch_.data();
   }
-  SPINERT_ASSIGN(arena_, AlignedBuffer::allocate(memory_.arena));
-  SPINERT_ASSIGN(scratch_, AlignedBuffer::allocate(memory_.scratch));
   SPINERT_TRY(weights_->load(*file_, pool_));
-  for (auto& [name, plan] : plans_) {
-    SPINERT_TRY(plan->bind(arena_.data(), scratch_.data()));
-    plan->run_constant_nodes();
-  }
+  for (auto& [name, plan] : plans_) SPINERT_TRY(plan->bind(arena, scratch));
   return {};
 }
 
-void EngineImpl::describe(const EngineOptions& options, const Device& device) {
+void EngineImpl::describe(const Device& device) {
   info_.path = file_->file().path();
   info_.file_bytes = static_cast<int64_t>(file_->file().size());
   info_.metadata = file_->header().metadata;
@@ -188,9 +216,11 @@ void EngineImpl::describe(const EngineOptions& options, const Device& device) {
     for (const PlannedNode& node : plan->planned()) levels.insert(node.kernel->level);
   }
   for (const Level level : levels) device_.isa += (device_.isa.empty() ? "" : " ") + std::string(level_name(level));
-  device_.name = backend_name(device.backend);
-  device_.precision = options.precision;
+  device_.name = cuda_ ? cuda_->card().name : backend_name(device.backend);
+  device_.cuda = cuda_ != nullptr;
+  device_.precision = device.precision;
   device_.fallback = device.fallback;
+  device_.fallback_reason = device.fallback_reason;
   device_.threads = pool_.size();
 }
 

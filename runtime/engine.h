@@ -11,7 +11,8 @@
 //
 // Threads: an Engine and its plans belong to one caller at a time. Several engines may run side by side.
 // Errors: every fallible call gives a Status (kernels/base/status.h); nothing throws. E_MODEL_* for the file, E_DEVICE
-// for a device or precision that this machine lacks, E_OOM_HOST when the plan exceeds the limit or memory is short.
+// for a device or precision that this machine lacks and for a card that fails while it runs (the engine refuses
+// everything after that), E_OOM_HOST and E_OOM_DEVICE when the plan exceeds the limit or memory is short.
 #pragma once
 
 #include <atomic>
@@ -29,23 +30,27 @@ namespace spinert {
 
 struct EngineOptions {
   std::string device = "auto";     // auto, cpu, reference, cuda[:n]; a named device never becomes another one
-  std::string isa;                 // upper bound on the cpu level: scalar, avx2, avx512; empty: the best there is
-  std::string precision = "fp32";  // never lowered silently
+  // Upper bound on the level: scalar, avx2, avx512 on cpu, sm80, sm90a on cuda; empty: the best there is.
+  std::string isa;
+  std::string precision;           // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32
   int threads = 0;                 // 0: all that the affinity mask and the control group allow
-  int64_t memory_limit = 0;        // bytes for weights and activations; 0: what the machine has. E_OOM_HOST before work
+  int64_t memory_limit = 0;        // bytes for weights and activations; 0: what the machine or card has
   std::string model_sha256;        // if set, the whole file must have this hash, checked before work
   bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
   std::map<std::string, int64_t> rows;
+  std::map<std::string, int64_t> rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
   // Uses only the first entries of every crop_resize table, so that the bench can time a single patch; 0: all.
   int64_t crop_entries = 0;
 };
 
 struct DeviceInfo {
-  std::string name;       // "cpu" or "reference"
-  std::string isa;        // levels used, for example "scalar avx2 avx512"; "any" for reference
-  std::string precision;  // "fp32"
+  std::string name;       // "cpu", "reference" or the card's name
+  std::string isa;        // levels used, for example "scalar avx2 avx512" or "sm80 sm90a"; "any" for reference
+  std::string precision;  // "fp32" or "mixed"
   bool fallback = false;  // true if `auto` could not take its first choice
+  std::string fallback_reason;
+  bool cuda = false;
   int threads = 1;
 };
 
@@ -78,12 +83,14 @@ struct NodeInfo {
   bool constant = false;  // depends on shapes only and ran once when the engine was opened
 };
 
+// Of the card on cuda, of the host otherwise.
 struct MemoryPlan {
   int64_t arena = 0;      // activations of the largest plan; all plans share one arena
   int64_t live_peak = 0;  // lower bound: most bytes live at one node
   int64_t io = 0;         // inputs and outputs of the graphs
   int64_t weights = 0;    // packed and plain constants
   int64_t scratch = 0;
+  int64_t device = 0;     // memory of the card; 0: the plan lies in host memory
   int64_t total() const { return arena + io + weights + scratch; }
 };
 
@@ -102,9 +109,11 @@ class Plan {
   // Runs all nodes. Outputs are undefined after an error.
   virtual Status run(const RunControl& control = {}) = 0;
 
-  // For tools: the nodes in order, one at a time, and any value (valid only until a later node reuses its memory).
+  // For tools: the nodes in order, one at a time, and any value (valid only until a later node reuses its memory). On
+  // cuda a value is a host copy of what the card holds when value() is called, in f32 if it is of a half type; what the
+  // caller writes there reaches the next run_node() that reads the value.
   virtual const std::vector<NodeInfo>& nodes() const = 0;
-  virtual void run_node(size_t index) = 0;
+  virtual Status run_node(size_t index) = 0;
   virtual Tensor value(std::string_view name) const = 0;
   // The largest difference a fast kernel may show at this node for the data now in its inputs (see Tolerance).
   virtual double tolerance(size_t index, double& relative) const = 0;

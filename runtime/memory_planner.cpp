@@ -6,17 +6,13 @@
 namespace spinert {
 namespace {
 
-int64_t aligned(int64_t bytes) {
-  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-}
-
 bool overlap(const Lifetime& a, const Lifetime& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
 }  // namespace
 
-ArenaSize plan_arena(std::vector<Lifetime>& values) {
+ArenaSize plan_arena(std::vector<Lifetime>& values, int64_t alignment) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return values[a].bytes > values[b].bytes; });
@@ -27,11 +23,11 @@ ArenaSize plan_arena(std::vector<Lifetime>& values) {
     int64_t offset = 0;
     for (const Lifetime* other : placed) {
       if (!overlap(value, *other)) continue;
-      if (offset + aligned(value.bytes) <= other->offset) break;
-      offset = std::max(offset, other->offset + aligned(other->bytes));
+      if (offset + aligned(value.bytes, alignment) <= other->offset) break;
+      offset = std::max(offset, other->offset + aligned(other->bytes, alignment));
     }
     value.offset = offset;
-    size.bytes = std::max(size.bytes, offset + aligned(value.bytes));
+    size.bytes = std::max(size.bytes, offset + aligned(value.bytes, alignment));
     placed.insert(std::ranges::upper_bound(placed, offset, {}, [](const Lifetime* v) { return v->offset; }), &value);
   }
   int last = 0;
@@ -39,7 +35,7 @@ ArenaSize plan_arena(std::vector<Lifetime>& values) {
   for (int node = 0; node <= last; ++node) {
     int64_t live = 0;
     for (const Lifetime& value : values) {
-      if (value.first <= node && node <= value.last) live += aligned(value.bytes);
+      if (value.first <= node && node <= value.last) live += aligned(value.bytes, alignment);
     }
     size.live_peak = std::max(size.live_peak, live);
   }

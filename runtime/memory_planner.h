@@ -7,12 +7,16 @@
 
 namespace spinert {
 
-inline constexpr int64_t kTensorAlignment = 64;
+inline constexpr int64_t kTensorAlignment = 64;   // a line of the CPU's caches
+inline constexpr int64_t kDeviceAlignment = 256;  // what the CUDA runtime gives and its copies like best
+constexpr int64_t aligned(int64_t bytes, int64_t alignment) {
+  return (bytes + alignment - 1) / alignment * alignment;
+}
 
 struct Lifetime {
   int64_t bytes = 0;
   int first = 0, last = 0;  // first and last node that uses the value, both included
-  int64_t offset = -1;      // result, a multiple of kTensorAlignment
+  int64_t offset = -1;      // result, a multiple of the alignment
 };
 
 struct ArenaSize {
@@ -21,6 +25,6 @@ struct ArenaSize {
 };
 
 // Largest first, each at the lowest offset that is free during its lifetime.
-ArenaSize plan_arena(std::vector<Lifetime>& values);
+ArenaSize plan_arena(std::vector<Lifetime>& values, int64_t alignment = kTensorAlignment);
 
 }  // namespace spinert

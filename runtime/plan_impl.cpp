@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "runtime/cuda_plan.h"
+#include "runtime/host_plan.h"
+
 namespace spinert {
 namespace {
 
@@ -21,21 +24,28 @@ Tensor typed_view(const TensorType& type) {
   return view;
 }
 
-int64_t aligned(int64_t bytes) {
-  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<PlanImpl>> PlanImpl::create(Graph graph, const Device& device, ThreadPool& pool) {
-  std::unique_ptr<PlanImpl> plan(new PlanImpl(std::move(graph), pool));
-  for (const Value& value : plan->graph_.values) plan->values_.push_back(typed_view(value.type));
-  SPINERT_TRY(plan->choose_kernels(device));
-  plan->plan_memory();
+  std::unique_ptr<PlanImpl> plan;
+  if (device.cuda) {
+    plan = std::make_unique<CudaPlan>(std::move(graph), *device.cuda);
+    SPINERT_TRY(plan->prepare(device, device.cuda->card().multiprocessors, kDeviceAlignment));
+  } else {
+    plan = std::make_unique<HostPlan>(std::move(graph), pool);
+    SPINERT_TRY(plan->prepare(device, pool.size(), kTensorAlignment));
+  }
   return plan;
 }
 
-Status PlanImpl::choose_kernels(const Device& device) {
+Status PlanImpl::prepare(const Device& device, int workers, int64_t alignment) {
+  for (const Value& value : graph_.values) values_.push_back(typed_view(value.type));
+  SPINERT_TRY(choose_kernels(device, workers));
+  plan_memory(alignment);
+  return {};
+}
+
+Status PlanImpl::choose_kernels(const Device& device, int workers) {
   for (const Node& node : graph_.nodes) {
     PlannedNode planned;
     planned.node = &node;
@@ -52,7 +62,7 @@ Status PlanImpl::choose_kernels(const Device& device) {
     }
     const Kernel& kernel = *planned.kernel->kernel;
     if (kernel.packed_bytes) planned.packed_bytes = kernel.packed_bytes(planned.call());
-    if (kernel.scratch_bytes) planned.scratch_bytes = kernel.scratch_bytes(planned.call(), pool_.size());
+    if (kernel.scratch_bytes) planned.scratch_bytes = kernel.scratch_bytes(planned.call(), workers);
     scratch_bytes_ = std::max(scratch_bytes_, planned.scratch_bytes);
 
     NodeInfo info;
@@ -86,7 +96,7 @@ bool PlanImpl::persistent(const Value& value) const {
   });
 }
 
-void PlanImpl::plan_memory() {
+void PlanImpl::plan_memory(int64_t alignment) {
   offsets_.assign(graph_.values.size(), -1);
   std::vector<Lifetime> lifetimes(graph_.values.size());
   std::vector<bool> used(graph_.values.size(), false);
@@ -104,28 +114,36 @@ void PlanImpl::plan_memory() {
   }
   std::vector<Lifetime> arena;
   std::vector<size_t> arena_values;
+  std::vector<size_t> parts[3];  // of io_
   for (size_t v = 0; v < graph_.values.size(); ++v) {
     const Value& value = graph_.values[v];
     const int64_t bytes = values_[v].bytes();
     if (value.kind == Value::Kind::constant || (!used[v] && value.kind != Value::Kind::input)) continue;
     if (persistent(value)) {
-      offsets_[v] = io_bytes_;
-      io_bytes_ += aligned(bytes);
+      const bool small = value.type.dtype == DType::i32 && value.type.shape.elements() <= kSmallIntegers;
+      const bool output = std::ranges::find(graph_.outputs, value.type.self) != graph_.outputs.end();
+      parts[value.kind == Value::Kind::input ? 0 : output || small ? 1 : 2].push_back(v);
     } else {
       arena.push_back({bytes, lifetimes[v].first, lifetimes[v].last});
       arena_values.push_back(v);
     }
   }
-  arena_size_ = plan_arena(arena);
+  int64_t* const ends[] = {&io_.inputs, &io_.results, &io_.total};
+  for (size_t part = 0; part < std::size(parts); ++part) {
+    if (part > 0) *ends[part] = *ends[part - 1];
+    for (const size_t v : parts[part]) {
+      offsets_[v] = *ends[part];
+      *ends[part] += aligned(values_[v].bytes(), alignment);
+    }
+  }
+  arena_size_ = plan_arena(arena, alignment);
   for (size_t i = 0; i < arena.size(); ++i) offsets_[arena_values[i]] = arena[i].offset;
 }
 
-Status PlanImpl::bind(void* arena, void* scratch) {
-  SPINERT_ASSIGN(io_, AlignedBuffer::allocate(io_bytes_));
-  scratch_ = scratch;
+void PlanImpl::bind_values(void* arena, void* io) {
   for (size_t v = 0; v < values_.size(); ++v) {
     if (offsets_[v] < 0) continue;
-    void* base = persistent(graph_.values[v]) ? io_.data() : arena;
+    void* base = persistent(graph_.values[v]) ? io : arena;
     values_[v].data = static_cast<unsigned char*>(base) + offsets_[v];
   }
   for (size_t v = 0; v < values_.size(); ++v) {
@@ -138,56 +156,27 @@ Status PlanImpl::bind(void* arena, void* scratch) {
     }
     for (size_t o = 0; o < planned.out.size(); ++o) planned.out[o] = values_[static_cast<size_t>(planned.node->out[o])];
   }
-  return {};
 }
 
-void PlanImpl::run_constant_nodes() {
-  for (size_t n = 0; n < nodes_.size(); ++n) {
-    if (nodes_[n].constant) run_node(n);
+Status PlanImpl::check_control(const RunControl& control, size_t node) const {
+  const auto where = [&] { return "graph " + graph_.name + ", node " + nodes_[node].node->name; };
+  if (control.cancel && control.cancel->load(std::memory_order_relaxed) != 0) {
+    return error(ErrorId::E_CANCELLED, "stopped on request", where());
   }
-}
-
-void PlanImpl::run_node(size_t index) {
-  const PlannedNode& planned = nodes_[index];
-  planned.kernel->kernel->run(planned.call(), {.pool = &pool_, .packed = planned.packed, .scratch = scratch_});
-}
-
-Status PlanImpl::run(const RunControl& control) {
-  for (size_t n = 0; n < nodes_.size(); ++n) {
-    if (nodes_[n].constant) continue;
-    if (control.cancel && control.cancel->load(std::memory_order_relaxed) != 0) {
-      return error(ErrorId::E_CANCELLED, "stopped on request",
-                   "graph " + graph_.name + ", node " + nodes_[n].node->name);
-    }
-    if (control.deadline != std::chrono::steady_clock::time_point::max() &&
-        std::chrono::steady_clock::now() >= control.deadline) {
-      return error(ErrorId::E_TIMEOUT, "the time limit was reached",
-                   "graph " + graph_.name + ", node " + nodes_[n].node->name)
-          .hint("Raise --timeout or leave it out.");
-    }
-    run_node(n);
+  if (control.deadline != std::chrono::steady_clock::time_point::max() &&
+      std::chrono::steady_clock::now() >= control.deadline) {
+    return error(ErrorId::E_TIMEOUT, "the time limit was reached", where()).hint("Raise --timeout or leave it out.");
   }
   return {};
 }
 
-Tensor PlanImpl::tensor(std::string_view name) const {
+int PlanImpl::find_io(std::string_view name) const {
   for (const std::vector<int>* list : {&graph_.inputs, &graph_.outputs}) {
     for (const int number : *list) {
-      if (graph_.value(number).name == name) return values_[static_cast<size_t>(number)];
+      if (graph_.value(number).name == name) return number;
     }
   }
-  return {};
-}
-
-Tensor PlanImpl::value(std::string_view name) const {
-  const int number = graph_.find(name);
-  return number == kAbsent ? Tensor{} : values_[static_cast<size_t>(number)];
-}
-
-double PlanImpl::tolerance(size_t index, double& relative) const {
-  const Tolerance tolerance = nodes_[index].node->op->tolerance(nodes_[index].call());
-  relative = tolerance.relative;
-  return tolerance.absolute;
+  return kAbsent;
 }
 
 }  // namespace spinert

@@ -6,14 +6,6 @@
 namespace spinert {
 namespace {
 
-int64_t aligned(int64_t bytes) {
-  return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-}
-
-Status unplanned() {
-  return error(ErrorId::E_INTERNAL, "the constants need more memory than was planned");
-}
-
 bool packs(const PlannedNode& node, int number) {
   return node.kernel->kernel->packed_bytes && node.node->in.size() > kPackedInput &&
          node.node->in[kPackedInput] == number;
@@ -39,7 +31,8 @@ std::vector<bool> plain_values(PlanImpl& plan) {
 
 }  // namespace
 
-WeightLoader::WeightLoader(std::map<std::string, PlanImpl*> plans) : plans_(std::move(plans)) {
+WeightLoader::WeightLoader(std::map<std::string, PlanImpl*> plans, CudaDevice* device)
+    : plans_(std::move(plans)), device_(device) {
   for (const auto& [name, plan] : plans_) plain_[plan] = plain_values(*plan);
 }
 
@@ -55,85 +48,142 @@ WeightLoader::Target WeightLoader::target(const std::string& stored_name) const 
 int64_t WeightLoader::bytes() const {
   int64_t total = 0;
   for (const auto& [name, plan] : plans_) {
-    std::set<std::pair<int, const Kernel*>> counted;
+    std::set<std::pair<int, Form>> counted;
     for (const PlannedNode& node : plan->planned()) {
       if (node.node->in.size() <= kPackedInput || !packs(node, node.node->in[kPackedInput])) continue;
-      if (counted.insert({node.node->in[kPackedInput], node.kernel->kernel}).second)
-        total += aligned(node.packed_bytes);
+      if (counted.insert({node.node->in[kPackedInput], form(node)}).second) {
+        total += aligned(node.packed_bytes, alignment());
+      }
     }
     for (const Value& value : plan->graph().values) {
       const Target t{plan, value.type.self};
-      if (value.kind == Value::Kind::constant && keep_plain(t)) total += aligned(plan->constant(t.number).bytes());
+      if (value.kind == Value::Kind::constant && keep_plain(t)) {
+        total += aligned(plan->constant(t.number).bytes(), alignment());
+      }
     }
   }
   return total;
 }
 
-// Packs `data` once per kernel that reads this constant and hands the result to all such nodes.
+bool WeightLoader::feeds_rewrite(const Target& t) const {
+  return std::ranges::any_of(t.plan->graph().derived, [&](const DerivedConstant& derived) {
+    return std::ranges::find(derived.sources, t.number) != derived.sources.end();
+  });
+}
+
+// Packs `data` (host memory) once per form and hands the result to all nodes of that form.
 Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool) {
-  std::map<const Kernel*, const void*> done;
+  std::map<Form, const void*> done;
   for (PlannedNode& node : t.plan->planned()) {
     if (!packs(node, t.number)) continue;
-    const Kernel* kernel = node.kernel->kernel;
-    if (!done.contains(kernel)) {
-      node.in[kPackedInput] = data;
-      void* packed = take(node.packed_bytes);
-      if (!packed) return unplanned();
-      kernel->pack(node.call(), packed, pool);
-      done[kernel] = packed;
+    const auto known = done.find(form(node));
+    if (known != done.end()) {
+      node.packed = known->second;
+      continue;
     }
-    node.packed = done[kernel];
+    node.in[kPackedInput] = data;
+    SPINERT_ASSIGN(void* packed, take(node.packed_bytes));
+    node.kernel->kernel->pack(node.call(), device_ ? packing_ : packed, pool);
+    if (device_) SPINERT_TRY(send(packed, packing_, node.packed_bytes));
+    node.packed = done[form(node)] = packed;
   }
+  return {};
+}
+
+// On cuda: a constant that is needed as it is goes to the card, and to the rewrites.
+Status WeightLoader::keep(const Target& t, Tensor data) {
+  if (feeds_rewrite(t)) {
+    sources_[{t.plan, t.number}].assign(data.f32(), data.f32() + data.elements());
+  }
+  SPINERT_ASSIGN(void* kept, take(data.bytes()));
+  SPINERT_TRY(send(kept, data.data, data.bytes()));
+  data.data = kept;
+  t.plan->set_constant(t.number, data);
   return {};
 }
 
 Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
   for (const DerivedConstant& derived : plan.graph().derived) {
     std::vector<Tensor> sources, results;
-    for (const int number : derived.sources) sources.push_back(plan.constant(number));
+    for (const int number : derived.sources) {
+      sources.push_back(plan.constant(number));
+      if (device_) sources.back().data = sources_.at({&plan, number}).data();
+    }
     for (const int number : derived.results) {
       Tensor view = plan.constant(number);
-      view.data = take(view.bytes());
-      if (!view.data) return unplanned();
-      plan.set_constant(number, view);
+      if (device_) {
+        // A result may be a source of the next rewrite.
+        std::vector<float>& values = sources_[{&plan, number}];
+        values.resize(static_cast<size_t>(view.elements()));
+        view.data = values.data();
+      } else {
+        SPINERT_ASSIGN(view.data, take(view.bytes()));
+        plan.set_constant(number, view);
+      }
       results.push_back(view);
     }
     derived.compute(sources, results);
-    for (size_t i = 0; i < results.size(); ++i) SPINERT_TRY(pack({&plan, derived.results[i]}, results[i], pool));
+    for (size_t i = 0; i < results.size(); ++i) {
+      const Target t{&plan, derived.results[i]};
+      SPINERT_TRY(pack(t, results[i], pool));
+      if (device_) SPINERT_TRY(keep(t, results[i]));
+    }
   }
   return {};
 }
 
-void* WeightLoader::take(int64_t bytes) {
-  if (taken_ + aligned(bytes) > memory_.bytes()) return nullptr;
-  void* part = static_cast<unsigned char*>(memory_.data()) + taken_;
-  taken_ += aligned(bytes);
-  return part;
+Result<void*> WeightLoader::take(int64_t bytes) {
+  const int64_t part = aligned(bytes, alignment());
+  if (taken_ + part > size_) {
+    return error(ErrorId::E_INTERNAL, "the constants need more memory than was planned");
+  }
+  void* memory = static_cast<unsigned char*>(memory_) + taken_;
+  taken_ += part;
+  return memory;
+}
+
+Status WeightLoader::send(void* to, const void* from, int64_t bytes) {
+  device_->stream().upload(to, from, bytes);
+  return device_->stream().synchronize();
 }
 
 Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   WeightStream stream(model, pool);
-  SPINERT_ASSIGN(memory_, AlignedBuffer::allocate(bytes()));
-  int64_t largest = 0;
+  size_ = bytes();
+  int64_t largest = 0, largest_packed = 0;
   for (const Weight& weight : model.weights()) {
-    const Target t = target(weight.name);
-    if (!keep_plain(t)) largest = std::max(largest, static_cast<int64_t>(weight.elements));
+    // On the host a plain constant is read where it stays.
+    if (device_ || !keep_plain(target(weight.name))) {
+      largest = std::max(largest, static_cast<int64_t>(weight.elements));
+    }
   }
   SPINERT_ASSIGN(AlignedBuffer staging, AlignedBuffer::allocate(largest * int64_t{sizeof(float)}));
+  if (device_) {
+    for (const auto& [name, plan] : plans_) {
+      for (const PlannedNode& node : plan->planned()) largest_packed = std::max(largest_packed, node.packed_bytes);
+    }
+    SPINERT_ASSIGN(memory_, device_->allocate(size_));
+    SPINERT_ASSIGN(packing_, device_->allocate_pinned(largest_packed));
+  } else {
+    SPINERT_ASSIGN(host_memory_, AlignedBuffer::allocate(size_));
+    memory_ = host_memory_.data();
+  }
   for (const Weight& weight : model.weights()) {
     const Target t = target(weight.name);
     Tensor view = t.plan->constant(t.number);
     view.data = staging.data();
-    if (keep_plain(t)) {
-      view.data = take(view.bytes());
-      if (!view.data) return unplanned();
+    if (keep_plain(t) && !device_) {
+      SPINERT_ASSIGN(view.data, take(view.bytes()));
       t.plan->set_constant(t.number, view);
     }
     SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));
     SPINERT_TRY(pack(t, view, pool));
+    if (keep_plain(t) && device_) SPINERT_TRY(keep(t, view));
   }
   SPINERT_TRY(stream.finish());
   for (const auto& [name, plan] : plans_) SPINERT_TRY(derive(*plan, pool));
+  sources_.clear();
+  if (device_) device_->release(packing_);
   return {};
 }
 

@@ -1,5 +1,6 @@
 // weight_loader.h - streams the weights of a model once, in file order, and gives every plan its constants: packed for
-// the kernels that want them packed, plain for the others. One weight is in memory at a time beside its packed form.
+// the kernels that want them packed, plain for the others. One weight is in memory at a time beside its packed form; on
+// cuda the packed form itself passes through one pinned buffer to the card, so that the host never holds the model.
 #pragma once
 
 #include <map>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/aligned_buffer.h"
 #include "runtime/plan_impl.h"
 #include "weights/model_file.h"
 
@@ -15,12 +17,14 @@ namespace spinert {
 class WeightLoader {
  public:
   // plans: by graph name; they must outlive the loader, and the loader must outlive their last run.
-  explicit WeightLoader(std::map<std::string, PlanImpl*> plans);
+  // device: where the constants go; null: host memory.
+  WeightLoader(std::map<std::string, PlanImpl*> plans, CudaDevice* device);
 
   // Bytes that load() will keep: packed and plain constants. Known before anything is read.
   int64_t bytes() const;
 
-  // Reads, checks, packs and binds all constants, and compares the hash of the data. Errors: those of WeightStream.
+  // Reads, checks, packs and binds all constants, and compares the hash of the data. Errors: those of WeightStream and
+  // of the device.
   Status load(const ModelFile& model, ThreadPool& pool);
 
  private:
@@ -29,18 +33,32 @@ class WeightLoader {
     PlanImpl* plan;
     int number;  // value number of the constant
   };
+  // One packed form serves all nodes with this kernel and this type of input 0.
+  using Form = std::pair<const Kernel*, DType>;
+  static Form form(const PlannedNode& node) { return {node.kernel->kernel, node.in[0].dtype}; }
+
   Target target(const std::string& stored_name) const;
   bool keep_plain(const Target& target) const { return plain_.at(target.plan)[static_cast<size_t>(target.number)]; }
+  bool feeds_rewrite(const Target& target) const;
   Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
+  Status keep(const Target& target, Tensor data);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
   // The next part of memory_. One block for all constants instead of hundreds of mappings.
-  void* take(int64_t bytes);
+  Result<void*> take(int64_t bytes);
+  int64_t alignment() const { return device_ ? kDeviceAlignment : kTensorAlignment; }
+  // On cuda: copies to the card and waits, so that the source may be used again.
+  Status send(void* to, const void* from, int64_t bytes);
 
   std::map<std::string, PlanImpl*> plans_;
   std::map<const PlanImpl*, std::vector<bool>> plain_;  // by value number: needed in plain form
-  AlignedBuffer memory_;
-  int64_t taken_ = 0;
+  CudaDevice* device_;
+  AlignedBuffer host_memory_;
+  void* memory_ = nullptr;  // in host_memory_ or on the card
+  int64_t taken_ = 0, size_ = 0;
+  void* packing_ = nullptr;  // pinned, on cuda: the largest packed form
+  // On cuda: host copies of what the rewrites read, until they have run.
+  std::map<std::pair<const PlanImpl*, int>, std::vector<float>> sources_;
 };
 
 }  // namespace spinert

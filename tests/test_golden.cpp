@@ -96,7 +96,8 @@ double run_and_check(Plan& plan, const json& stages, const json& proposals) {
   for (size_t n = 0; n < plan.nodes().size(); ++n) {
     const NodeInfo& node = plan.nodes()[n];
     if (node.constant) continue;
-    plan.run_node(n);
+    const Status ran = plan.run_node(n);
+    EXPECT_TRUE(ran.ok()) << ran.to_string();
     if (node.outputs[0] == "proposals") rows = match_rows(proposals, plan.value("proposals"));
     for (const std::string& output : node.outputs) {
       for (const json& stage : stages) {

@@ -34,6 +34,14 @@ Status infer(const Row& row) {
   return op->infer(params.get(), in, out);
 }
 
+// Inputs of a head of 5 channels and 2 anchors on maps of 3 channels.
+std::vector<In> rpn_head(const Shape& map, const std::vector<In>& more, int64_t deltas = 8) {
+  std::vector<In> in = {{F, map}, {F, {3, 3, 3, 5}},      {F, {5}},     {F, {1, 1, 5, 2}},
+                        {F, {2}}, {F, {1, 1, 5, deltas}}, {F, {deltas}}};
+  in.insert(in.end(), more.begin(), more.end());
+  return in;
+}
+
 TEST(Infer, AcceptsWhatFits) {
   const Row rows[] = {
       {"normalise mean=0.5 std=0.5", 1, {{F, {1, 4, 4, 1}}}},
@@ -47,12 +55,36 @@ TEST(Infer, AcceptsWhatFits) {
       {"crop_resize", 1, {{F, {1, 8, 9, 1}}, {F, {0, 4}}}},
       {"place", 1, {{F, {1, 3, 5, 1}}}},
       {"anchors", 1, {{F, {1, 64, 64, 1}}, {F, {1, 2, 2, 7}}}},
+      {"anchors", 1, {{F, {1, 64, 64, 1}}, {DType::f16, {1, 2, 2, 7}}}},
+      {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {2, 3, 2, 5}}}},
+      {"rpn_head", 2, rpn_head({1, 6, 4, 3}, {})},
+      {"rpn_head", 6, rpn_head({1, 6, 4, 3}, {{F, {1, 1, 9, 3}}, {F, {1, 2, 2, 3}}})},
+      {"count_above", 1, {{F, {0}}}},
   };
   for (const Row& row : rows) EXPECT_TRUE(infer(row).ok()) << row.line << ": " << infer(row).to_string();
 }
 
 TEST(Infer, RefusesWhatDoesNot) {
   const Row rows[] = {
+      {"fpn_merge", 1, {{F, {2, 6, 5, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {2, 3, 2, 5}}}},  // odd
+      {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {106, 7}}, {F, {3, 3, 7}}, {F, {2, 3, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 6}}, {F, {2, 3, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {1, 3, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {DType::f16, {2, 3, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {2, 0, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {2, 0, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {2, 6, 4, 0}}, {F, {80, 7}}, {F, {3, 3, 7}}, {F, {2, 3, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {0, 6, 4, kBig}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {0, 3, 2, 5}}}},
+      {"fpn_merge output=i8", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}, {F, {2, 3, 2, 5}}}},
+      {"fpn_merge", 1, {{F, {2, 6, 4, 3}}, {F, {107, 7}}, {F, {3, 3, 7}}}},
+      {"rpn_head", 1, rpn_head({1, 6, 4, 3}, {})},
+      {"rpn_head", 2, rpn_head({2, 6, 4, 3}, {})},
+      {"rpn_head", 2, rpn_head({1, 6, 4, 4}, {})},
+      {"rpn_head", 2, rpn_head({1, 6, 4, 3}, {}, 9)},
+      {"rpn_head", 4, rpn_head({1, 6, 4, 3}, {{F, {1, 6, 4, 2}}})},
+      {"rpn_head", 4, rpn_head({1, 6, 4, 3}, {{DType::f16, {1, 6, 4, 3}}})},
+      {"rpn_head", 18, rpn_head({1, 6, 4, 3}, std::vector<In>(8, {F, {1, 6, 4, 3}}))},  // nine maps
+      {"rpn_head", 2, {{F, {1, 6, 4, 3}}, {F, {3, 3, 3, 5}}}},
+      {"rpn_head", 0, {}},
       {"normalise", 1, {{F, {1, 4, 4, 1}}}},  // no channels
       {"normalise mean=0.5 std=0", 1, {{F, {1, 4, 4, 1}}}},
       {"normalise mean=0.5,0.5 std=1", 1, {{F, {1, 4, 4, 1}}}},
@@ -91,6 +123,11 @@ TEST(Infer, RefusesWhatDoesNot) {
       {"topk by_class=1", 4, {{F, {9, 2}}, {F, {9, 2}}}},
       {"topk k=16777216 by_class=1", 4, {{F, {1, 1000}}}},  // the output passes 2^31
       {"topk", 3, {{F, {1, 4, 4, 3}}}},
+      {"count_above", 1, {{F, {9, 1}}}},
+      {"count_above", 1, {{I, {9}}}},
+      {"count_above threshold=nan", 1, {{F, {9}}}},
+      {"count_above threshold=1e39", 1, {{F, {9}}}},
+      {"count_above", 2, {{F, {9}}}},
       {"box_decode", 4, {{F, {12, 5}}, {I, {1, 5}}, {F, {1, 5}}, {I, {1}}, {F, {1, 2, 2, 12}}}},
       {"box_decode", 4, {{F, {11, 4}}, {I, {1, 5}}, {F, {1, 5}}, {I, {1}}, {F, {1, 2, 2, 12}}}},
       {"box_decode", 4, {{F, {12, 4}}, {F, {1, 5}}, {F, {1, 5}}, {I, {1}}, {F, {1, 2, 2, 12}}}},

@@ -160,9 +160,12 @@ void mutate_graph(json& graph, Dice& dice) {
                                          "topk",
                                          "box_decode",
                                          "nms",
+                                         "count_above",
                                          "roi_align",
                                          "place",
-                                         "crop_resize"};
+                                         "crop_resize",
+                                         "fpn_merge",
+                                         "rpn_head"};
   switch (dice.below(11)) {
     case 0:  // another attribute value
       if (json& a = node["attributes"]; a.is_object() && !a.empty()) {

@@ -4,8 +4,8 @@
 // It is shifted by (x * stride_x, y * stride_y), stride = floor(canvas / feature extent) per axis. Order: level, y, x,
 // anchor; anchor = ratio * sizes_per_level + size.
 //
-// Inputs   0      canvas    f32 [1,S,T,any]: only its height and width are used
-//          1..L   features  f32 [1,H,W,any], H, W >= 1: only the extents are used
+// Inputs   0      canvas    f32, f16 or bf16 [1,S,T,any]: only its height and width are used
+//          1..L   features  f32, f16 or bf16 [1,H,W,any], H, W >= 1: only the extents are used
 // Output   0      anchors   f32 [A,4] = x1,y1,x2,y2, A = sum over levels of H*W*ratios*sizes_per_level
 // A pure function of shapes: no input is read, so a plan may evaluate it once. Bit-equal on every backend.
 // Errors   E_MODEL_ARCH: number of sizes is not a multiple of L, sizes or ratios not above 0, canvas smaller than a
@@ -16,6 +16,9 @@
 #include "kernels/base/kernel.h"
 
 namespace spinert {
+
+// Most levels, sizes and ratios of one call.
+inline constexpr size_t kAnchorLevels = 8, kAnchorSizes = 64, kAnchorRatios = 16;
 
 struct AnchorsParams {
   std::vector<double> sizes = {32, 64, 128, 256, 512};  // L equal runs, one per level

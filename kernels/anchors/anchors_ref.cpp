@@ -1,21 +1,10 @@
 // anchors_ref.cpp - the definition of anchors. It runs once per plan, so the cpu row is the same code.
-#include <cmath>
-
+#include "kernels/anchors/anchor_box.h"
 #include "kernels/anchors/anchors.h"
-#include "kernels/base/box.h"
 #include "kernels/base/infer.h"
 
 namespace spinert {
 namespace {
-
-constexpr size_t kMaxLevels = 8, kMaxSizes = 64, kMaxRatios = 16;
-
-Box base_anchor(double size, double ratio) {
-  const double half_w = size / std::sqrt(ratio) / 2, half_h = size * std::sqrt(ratio) / 2;
-  // nearbyint rounds halves to even, as torch.round does.
-  const auto x = static_cast<float>(std::nearbyint(half_w)), y = static_cast<float>(std::nearbyint(half_h));
-  return {-x, -y, x, y};
-}
 
 void run(const OpCall& call, const RunContext&) {
   const auto& p = call.as<AnchorsParams>();
@@ -27,14 +16,13 @@ void run(const OpCall& call, const RunContext&) {
     const int64_t stride_y = canvas[1] / feature[1], stride_x = canvas[2] / feature[2];
     for (int64_t y = 0; y < feature[1]; ++y) {
       for (int64_t x = 0; x < feature[2]; ++x) {
-        const auto shift_x = static_cast<float>(x * stride_x), shift_y = static_cast<float>(y * stride_y);
         for (const double ratio : p.ratios) {
           for (size_t s = 0; s < per_level; ++s) {
-            const Box base = base_anchor(p.sizes[level * per_level + s], ratio);
-            *out++ = base.x1 + shift_x;
-            *out++ = base.y1 + shift_y;
-            *out++ = base.x2 + shift_x;
-            *out++ = base.y2 + shift_y;
+            const Box box = anchor_box(p.sizes[level * per_level + s], ratio, x * stride_x, y * stride_y);
+            *out++ = box.x1;
+            *out++ = box.y1;
+            *out++ = box.x2;
+            *out++ = box.y2;
           }
         }
       }
@@ -61,19 +49,19 @@ void visit(AnchorsParams& params, ParamVisitor& visitor) {
 }
 
 Status anchors_infer(const AnchorsParams& p, std::span<const TensorType> in, std::span<TensorType> out) {
-  SPINERT_TRY(check_arity("anchors", in, out, 2, kMaxLevels + 1, 1));
+  SPINERT_TRY(check_arity("anchors", in, out, 2, kAnchorLevels + 1, 1));
   const size_t levels = in.size() - 1;
-  if (p.sizes.empty() || p.sizes.size() > kMaxSizes || p.sizes.size() % levels != 0 || p.ratios.empty() ||
-      p.ratios.size() > kMaxRatios || !all_positive(p.sizes) || !all_positive(p.ratios)) {
+  if (p.sizes.empty() || p.sizes.size() > kAnchorSizes || p.sizes.size() % levels != 0 || p.ratios.empty() ||
+      p.ratios.size() > kAnchorRatios || !all_positive(p.sizes) || !all_positive(p.ratios)) {
     return refuse_arch("anchors", "sizes and ratios must be positive, sizes equally many on each of " +
                                       std::to_string(levels) + " levels");
   }
-  SPINERT_TRY(check_input("anchors", "canvas", in[0], DType::f32, 4));
+  SPINERT_TRY(check_activation("anchors", "canvas", in[0], 4));
   const Shape& canvas = in[0].shape;
   const auto per_pixel = static_cast<int64_t>(p.sizes.size() / levels * p.ratios.size());
   int64_t total = 0;
   for (size_t level = 0; level < levels; ++level) {
-    SPINERT_TRY(check_input("anchors", "a feature map", in[level + 1], DType::f32, 4));
+    SPINERT_TRY(check_activation("anchors", "a feature map", in[level + 1], 4));
     const Shape& f = in[level + 1].shape;
     if (f[1] < 1 || f[2] < 1 || f[1] > canvas[1] || f[2] > canvas[2]) {
       return refuse_arch("anchors", "a feature map does not fit the canvas")

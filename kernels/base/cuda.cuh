@@ -1,13 +1,16 @@
-// cuda.cuh - what every .cu file includes: the CUDA language, launches, shared memory, element types. The same source is
-// compiled by nvcc for the card and by the host compiler with SPINERT_EMULATE_CUDA for the emulation, where a thread is
-// a fiber (cuda_emulation.h). A kernel file keeps to this vocabulary:
+// cuda.cuh - what every .cu file includes: the CUDA language, launches, shared memory, element types. The same source
+// is compiled by nvcc for the card and by the host compiler with SPINERT_EMULATE_CUDA for the emulation, where a thread
+// is a fiber (cuda_emulation.h). A kernel file keeps to this vocabulary:
 //
 //   __global__ void __launch_bounds__(256) k(Params p)  parameters by value, trivially copyable
 //   SPINERT_SHARED(float, tile, 32 * 33);     static shared memory, one dimension
 //   unsigned char* shared = dynamic_shared();  dynamic shared memory, 1024-byte aligned
 //   threadIdx, blockIdx, blockDim, gridDim, __syncthreads, __syncwarp, __shfl_*_sync, __ballot_sync, __any_sync,
-//   __all_sync, atomicAdd / Max / Min / Or / CAS / Exch, __popc, __ffs, __clz, __ffsll, __popcll, __threadfence, __ldg, min, max
+//   __all_sync, atomicAdd / Max / Min / Or / CAS / Exch, __popc, __ffs, __clz, __ffsll, __popcll, __threadfence, __ldg,
+//   min, max
+//
 //   ptx::...  everything that has no name in CUDA C++ (ptx.cuh)
+//
 //   launch(context, {.grid, .block, .shared}, kernel, arguments...)
 //
 // nvcc runs with --fmad=false: a * b + c is two roundings unless written fmaf(a, b, c), as everywhere in SpineRT.
@@ -32,6 +35,9 @@ struct LaunchShape {
   int64_t grid_x = 1, grid_y = 1, grid_z = 1;
   int block = 128;     // threads
   int64_t shared = 0;  // dynamic shared memory in bytes
+  // Every thread calls ptx::grid_dependency_wait() before it touches global memory: only such a kernel may be launched
+  // while the one before it still runs.
+  bool waits = false;
 };
 
 // The rows in use of a view, read on the device; the device twin of Tensor::rows().
@@ -52,11 +58,11 @@ inline DeviceRows device_rows(const Tensor& tensor) {
 #if defined(SPINERT_EMULATE_CUDA)
 
 // The key is the address of a variable that every instantiation of a template has for itself, as it has its array.
-#define SPINERT_SHARED(Type, name, elements)                                                     \
-  Type* const name = static_cast<Type*>(::spinert::emulation::static_shared(                     \
-      sizeof(Type) * (elements), alignof(Type), [] {                                             \
-        static constinit char key = 0;                                                           \
-        return static_cast<const void*>(&key);                                                   \
+#define SPINERT_SHARED(Type, name, elements)                                                                \
+  Type* const name =                                                                                        \
+      static_cast<Type*>(::spinert::emulation::static_shared(sizeof(Type) * (elements), alignof(Type), [] { \
+        static constinit char key = 0;                                                                      \
+        return static_cast<const void*>(&key);                                                              \
       }()))
 
 inline unsigned char* dynamic_shared() {

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "kernels/base/kernel.h"
@@ -29,7 +31,19 @@ struct CudaCard {
   Level level() const { return major == 9 && minor == 0 ? Level::sm90a : Level::sm80; }
 };
 
-// In order of work of one stream. All calls come from one host thread at a time.
+// A mark in the work of a stream that another stream or the host can wait for.
+class CudaEvent {
+ public:
+  virtual ~CudaEvent() = default;
+};
+
+// Work recorded once, to be run again and again by one call (CudaStream::replay).
+class CudaGraph {
+ public:
+  virtual ~CudaGraph() = default;
+};
+
+// Runs what it is given in that order. All calls come from one host thread at a time.
 class CudaStream {
  public:
   virtual ~CudaStream() = default;
@@ -42,6 +56,25 @@ class CudaStream {
   virtual void fill(void* device, unsigned char value, int64_t bytes) = 0;
   // Waits for everything. The first error of the stream, which it keeps.
   virtual Status synchronize() = 0;
+
+  // Events: record() marks what was enqueued so far, wait() lets this stream go on only when that mark is reached, and
+  // synchronize(event) waits on the host for it, and only for it. An event never recorded counts as reached.
+  virtual void record(CudaEvent& event) = 0;
+  virtual void wait(CudaEvent& event) = 0;
+  virtual Status synchronize(CudaEvent& event) = 0;
+
+  // Between the two calls work is recorded instead of run. Host memory named in it is read or written when the graph
+  // runs, and should be pinned. synchronize(), record() and wait() are not for captures.
+  virtual void begin_capture() = 0;
+  virtual Result<std::unique_ptr<CudaGraph>> end_capture() = 0;
+  virtual void replay(CudaGraph& graph) = 0;
+  // Only in a capture: what `body` enqueues runs while the integer at `condition` (device memory) is not 0. It is read
+  // before each pass, on the device: the host waits for nothing. `body` is called once and must enqueue launches and
+  // copies within device memory only.
+  virtual void repeat_while(const int32_t* condition, const std::function<void()>& body) = 0;
+  // What each function enqueues may run beside what the others enqueue; all are done before what comes after.
+  virtual void parallel(std::span<const std::function<void()>> lanes) = 0;
+
   // cudaStream_t on a card, null elsewhere; for the bench, which times other libraries on the same stream.
   virtual void* native_handle() { return nullptr; }
   // The first error seen so far, without waiting.
@@ -50,14 +83,15 @@ class CudaStream {
     if (status_.ok()) static_cast<void>(status_ = std::move(status));
   }
 
-  // Programmatic dependent launch: a kernel may start before the one before it has ended, and waits inside for its
-  // data (ptx::grid_dependency_wait). Off unless the plan turns it on; ignored where the card lacks it.
+  // Programmatic dependent launch: a kernel that says so in its LaunchShape may start before the one before it has
+  // ended, and waits inside for its data. Off unless the plan turns it on; ignored where the card lacks it.
   bool dependent_launch = false;
 
  private:
   Status status_;
 };
 
+// Owns its memory and its first stream. Other streams, events and graphs must go before it.
 class CudaDevice {
  public:
   // Opens card `index` of those that the driver shows.
@@ -66,9 +100,13 @@ class CudaDevice {
 
   virtual const CudaCard& card() const = 0;
   virtual CudaStream& stream() = 0;
+  virtual Result<std::unique_ptr<CudaStream>> create_stream() = 0;
+  virtual Result<std::unique_ptr<CudaEvent>> create_event() = 0;
   // 256-byte aligned. Freed by release() or with the device.
   virtual Result<void*> allocate(int64_t bytes) = 0;
-  virtual void release(void* memory) = 0;
+  // Host memory that the card reads and writes by itself; every copy of a running plan goes through such memory.
+  virtual Result<void*> allocate_pinned(int64_t bytes) = 0;
+  virtual void release(void* memory) = 0;  // of either kind
 };
 
 }  // namespace spinert

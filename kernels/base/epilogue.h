@@ -19,7 +19,7 @@ inline bool activation_valid(Activation a) {
 
 // The definition of each activation. Written so that NaN stays NaN: a comparison with NaN is false and x is returned.
 template <class T>
-T activate(Activation activation, T x) {
+SPINERT_HOST_DEVICE T activate(Activation activation, T x) {
   switch (activation) {
     case Activation::none: break;
     case Activation::relu: return x < T(0) ? T(0) : x;

@@ -1,7 +1,8 @@
 // half.h - the two 16-bit float formats as they lie in memory, and conversions with one rounding (half to even).
 //
-// f16 is IEEE binary16, bf16 the upper half of binary32. Both are storage: arithmetic is float. The conversions here are
-// the definition on every backend; device code may use an instruction that gives the same bits (kernels/base/ptx.cuh).
+// f16 is IEEE binary16, bf16 the upper half of binary32. Both are storage: arithmetic is float. The conversions here
+// are the definition on every backend; device code may use an instruction that gives the same bits
+// (kernels/base/ptx.cuh).
 #pragma once
 
 #include <bit>

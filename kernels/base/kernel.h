@@ -82,8 +82,8 @@ struct Kernel {
   // Null: none.
   int64_t (*scratch_bytes)(const OpCall&, int threads) = nullptr;
   // Weight packing. The packed form depends on the weight (input kPackedInput) and on parameters alone, never on
-  // activation shapes, so that nodes sharing a weight share its packed form. On cuda it may depend on the type of input 0;
-  // pack() writes host memory, which is then uploaded. Null: the weight is used as it is.
+  // activation shapes, so that nodes sharing a weight share its packed form. On cuda it may depend on the type of input
+  // 0; pack() writes host memory, which is then uploaded. Null: the weight is used as it is.
   int64_t (*packed_bytes)(const OpCall&) = nullptr;
   void (*pack)(const OpCall&, void* packed, ThreadPool&) = nullptr;
   // False for an algorithm that transforms its operands: small integers do not make its sums exact, and its cases with

@@ -24,6 +24,7 @@
 #pragma once
 
 #include "kernels/base/kernel.h"
+#include "kernels/box_decode/decode_one.h"
 
 namespace spinert {
 
@@ -40,7 +41,11 @@ Status box_decode_infer(const BoxDecodeParams& params, std::span<const TensorTyp
 Cost box_decode_cost(const OpCall& call);
 Tolerance box_decode_tolerance(const OpCall& call);
 
-// Decodes one group; returns the number of invalid boxes. Groups are independent: both rows run this.
+// The parameters as floats.
+DecodeSettings box_decode_settings(const BoxDecodeParams& params);
+
+// Decodes one group; returns the number of invalid boxes. Groups are independent: the reference and the scalar row run
+// this.
 int64_t box_decode_group(const OpCall& call, int64_t group);
 
 }  // namespace spinert

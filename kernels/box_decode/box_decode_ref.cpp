@@ -48,12 +48,17 @@ void run(const OpCall& call, const RunContext&) {
 extern const Kernel box_decode_ref;
 const Kernel box_decode_ref = {.run = run};
 
+DecodeSettings box_decode_settings(const BoxDecodeParams& p) {
+  const auto weight = [&](size_t i) { return static_cast<float>(p.weights[i]); };
+  return {{weight(0), weight(1), weight(2), weight(3)},
+          static_cast<float>(p.width),
+          static_cast<float>(p.height),
+          static_cast<float>(p.min_size)};
+}
+
 int64_t box_decode_group(const OpCall& call, int64_t g) {
   const auto& p = call.as<BoxDecodeParams>();
-  const auto weight = [&](size_t i) { return static_cast<float>(p.weights[i]); };
-  const DecodeWeights weights{weight(0), weight(1), weight(2), weight(3)};
-  const auto width = static_cast<float>(p.width), height = static_cast<float>(p.height);
-  const auto min_size = static_cast<float>(p.min_size);
+  const DecodeSettings settings = box_decode_settings(p);
   const GroupView view = view_group(call, g);
   const int64_t k = call.in[kIndex].shape[1];
   const int64_t selected = std::clamp<int64_t>(call.in[kCount].i32()[g], 0, k);
@@ -68,22 +73,14 @@ int64_t box_decode_group(const OpCall& call, int64_t g) {
       ++invalid;
       continue;
     }
-    const float* corner = view.base + i * 4;
-    const float* delta = view.delta + i * view.stride;
-    const Box base{corner[0], corner[1], corner[2], corner[3]};
-    const Box deltas{delta[0], delta[1], delta[2], delta[3]};
-    const Box box = box_apply_deltas(base, delta, weights);
-    // Deltas are checked apart: the clamp of dw would turn an infinite one into an ordinary box.
-    if (!is_finite(base) || !is_finite(deltas) || !is_finite(box)) {
-      ++invalid;
-      continue;
-    }
-    const Box clipped = box_clip(box, width, height);
-    if (clipped.x2 - clipped.x1 < min_size || clipped.y2 - clipped.y1 < min_size) continue;
-    boxes[kept * 4] = clipped.x1;
-    boxes[kept * 4 + 1] = clipped.y1;
-    boxes[kept * 4 + 2] = clipped.x2;
-    boxes[kept * 4 + 3] = clipped.y2;
+    Box box{};
+    const Decoded decoded = decode_one(view.base + i * 4, view.delta + i * view.stride, settings, box);
+    if (decoded == Decoded::invalid) ++invalid;
+    if (decoded != Decoded::kept) continue;
+    boxes[kept * 4] = box.x1;
+    boxes[kept * 4 + 1] = box.y1;
+    boxes[kept * 4 + 2] = box.x2;
+    boxes[kept * 4 + 3] = box.y2;
     scores[kept++] = score[j];
   }
   std::fill(boxes + kept * 4, boxes + k * 4, 0.0f);

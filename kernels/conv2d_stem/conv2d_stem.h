@@ -39,7 +39,7 @@ Tolerance conv2d_stem_tolerance(const OpCall& call);
 // those between share class `leading`.
 struct StemClasses {
   int64_t leading, trailing_begin, count;
-  int64_t of(int64_t position) const {
+  SPINERT_HOST_DEVICE int64_t of(int64_t position) const {
     if (position < leading) return position;
     return position < trailing_begin ? leading : leading + 1 + (position - trailing_begin);
   }

@@ -3,7 +3,7 @@
 // Entry k of the table is (scale, dx, dy): side = scale * max(x2-x1, y2-y1), centre = box centre + (dx, dy) * side.
 // Output pixel (u, v) samples the canvas at x = cx - side/2 + (u + 0.5) * side/size - 0.5, y likewise with v,
 // bilinear; each of the four taps that lies outside the canvas counts as 0. Positions are double; the fraction is
-// rounded to float (crop_resize_tap). Patch k of box b is row b*K + k.
+// rounded to float (crop_geometry.h). Patch k of box b is row b*K + k.
 //
 // Inputs   0 canvas   f32 [1,S,T,1]
 //          1 boxes    f32 [B,4] = x1,y1,x2,y2 on the canvas, may have a row count
@@ -19,6 +19,8 @@
 
 namespace spinert {
 
+inline constexpr size_t kCropMaxEntries = 64;
+
 struct CropResizeParams {
   int64_t size = 224;
   std::vector<double> table = {1.25, 0, 0, 1.1, 0, 0, 1.4, .05, 0, 1.25, -.05, .05};  // scale, dx, dy, ...
@@ -28,22 +30,5 @@ void visit(CropResizeParams& params, ParamVisitor& visitor);
 Status crop_resize_infer(const CropResizeParams& params, std::span<const TensorType> in, std::span<TensorType> out);
 Cost crop_resize_cost(const OpCall& call);
 Tolerance crop_resize_tolerance(const OpCall& call);
-
-// Where one output row or column reads along its axis: low and low + 1, either of which may lie outside. low is -2 if
-// both do.
-struct CropTap {
-  int32_t low;
-  float fraction;
-};
-inline constexpr int32_t kCropOutside = -2;
-
-// The square of one patch: first sample position and distance of samples along each axis. valid = false: zeros.
-struct CropSquare {
-  double x0, y0, step;
-  bool valid;
-};
-CropSquare crop_resize_square(const CropResizeParams& params, const float* box, int64_t entry);
-// Tap of output position i for the axis that starts at `first` and has `extent` canvas pixels.
-CropTap crop_resize_tap(double first, double step, int64_t i, int64_t extent);
 
 }  // namespace spinert

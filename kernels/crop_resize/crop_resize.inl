@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernels/base/simd.h"
+#include "kernels/crop_resize/crop_geometry.h"
 #include "kernels/crop_resize/crop_resize.h"
 
 namespace spinert {
@@ -117,7 +118,7 @@ void crop_resize_run(const OpCall& call, const RunContext& context) {
     std::fill(line.index, line.index + layout.columns, 0);
     std::fill(line.fraction, line.fraction + layout.columns + layout.line, 0.0f);
     for (int64_t n = range.begin; n < range.end; ++n) {
-      const CropSquare square = crop_resize_square(p, boxes + n / entries * 4, n % entries);
+      const CropSquare square = crop_resize_square(p.table.data() + n % entries * 3, p.size, boxes + n / entries * 4);
       crop_patch<S>(p, call.in[0], square, line, out + n * p.size * p.size);
     }
   });

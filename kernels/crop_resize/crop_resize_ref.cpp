@@ -1,11 +1,9 @@
-// crop_resize_ref.cpp - the definition of crop_resize: bilinear in double; and the positions, which every CPU kernel
-// shares.
-#include <algorithm>
+// crop_resize_ref.cpp - the definition of crop_resize: bilinear in double. Positions come from crop_geometry.h.
 #include <cmath>
 
-#include "kernels/base/box.h"
 #include "kernels/base/epilogue.h"
 #include "kernels/base/infer.h"
+#include "kernels/crop_resize/crop_geometry.h"
 #include "kernels/crop_resize/crop_resize.h"
 
 namespace spinert {
@@ -13,7 +11,6 @@ namespace {
 
 enum Input { kCanvas, kBoxes };
 constexpr int64_t kMaxSize = 4096;
-constexpr size_t kMaxEntries = 64;
 
 double pixel(const Tensor& canvas, int64_t y, int64_t x) {
   const int64_t height = canvas.shape[1], width = canvas.shape[2];
@@ -36,7 +33,8 @@ void run(const OpCall& call, const RunContext&) {
   const int64_t patches = call.in[kBoxes].rows() * entries;
   float* out = call.out[0].f32();
   for (int64_t n = 0; n < patches; ++n) {
-    const CropSquare square = crop_resize_square(p, call.in[kBoxes].f32() + n / entries * 4, n % entries);
+    const CropSquare square =
+        crop_resize_square(p.table.data() + n % entries * 3, p.size, call.in[kBoxes].f32() + n / entries * 4);
     for (int64_t v = 0; v < p.size; ++v) {
       const CropTap y = crop_resize_tap(square.y0, square.step, v, canvas.shape[1]);
       for (int64_t u = 0; u < p.size; ++u) {
@@ -51,24 +49,6 @@ void run(const OpCall& call, const RunContext&) {
 
 extern const Kernel crop_resize_ref;
 const Kernel crop_resize_ref = {.run = run};
-
-CropSquare crop_resize_square(const CropResizeParams& p, const float* b, int64_t entry) {
-  const Box box{b[0], b[1], b[2], b[3]};
-  if (!is_finite(box)) return {0, 0, 0, false};
-  const double x1 = box.x1, y1 = box.y1, x2 = box.x2, y2 = box.y2;
-  const double* row = p.table.data() + entry * 3;
-  const double side = row[0] * std::max(x2 - x1, y2 - y1);
-  const double cx = (x1 + x2) / 2 + row[1] * side, cy = (y1 + y2) / 2 + row[2] * side;
-  return {cx - side / 2, cy - side / 2, side / static_cast<double>(p.size), side > 0};
-}
-
-CropTap crop_resize_tap(double first, double step, int64_t i, int64_t extent) {
-  const double position = first + (static_cast<double>(i) + 0.5) * step - 0.5;
-  const double low = std::floor(position);
-  // Also false for NaN: nothing outside this range is converted to an integer.
-  if (!(low >= -1 && low < static_cast<double>(extent))) return {kCropOutside, 0};
-  return {static_cast<int32_t>(low), static_cast<float>(position - low)};
-}
 
 void visit(CropResizeParams& params, ParamVisitor& visitor) {
   visitor.field("size", params.size);
@@ -85,7 +65,7 @@ Status crop_resize_infer(const CropResizeParams& p, std::span<const TensorType> 
     return refuse_arch(kOp, "shapes").expected("[1,S,T,1] and [B,4]", to_string(canvas) + " and " + to_string(boxes));
   }
   const size_t entries = p.table.size() / 3;
-  if (p.size < 1 || p.size > kMaxSize || entries < 1 || entries > kMaxEntries || p.table.size() % 3 != 0) {
+  if (p.size < 1 || p.size > kMaxSize || entries < 1 || entries > kCropMaxEntries || p.table.size() % 3 != 0) {
     return refuse_arch(kOp, "a parameter is out of range")
         .expected("size 1 to 4096 and 1 to 64 triples scale,dx,dy",
                   std::to_string(p.size) + " and " + std::to_string(p.table.size()) + " numbers");

@@ -18,6 +18,8 @@
 // Source   torchvision.ops.MultiScaleRoIAlign, torchvision.ops.roi_align
 #pragma once
 
+#include <cmath>
+
 #include "kernels/base/box.h"
 #include "kernels/base/kernel.h"
 
@@ -59,5 +61,50 @@ struct RoiPlan {
 // The index of the level in [0, levels) that a region reads.
 int roi_align_level(const RoiAlignParams& params, int levels, const Box& roi);
 void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan);
+
+// What the two above are made of; the kernels of the card call the same functions.
+
+// Level l >= 1 is read from sqrt(area) = boundary[l] on.
+struct RoiLevels {
+  int count;
+  float boundary[kRoiAlignMaxLevels];
+};
+RoiLevels roi_align_levels(const RoiAlignParams& params, int levels);
+
+SPINERT_HOST_DEVICE int roi_align_level(const RoiLevels& levels, const Box& roi) {
+  const float side = std::sqrt(box_area(roi));  // NaN for an area below 0: every comparison fails, level 0
+  int level = 0;
+  for (int l = 1; l < levels.count; ++l) {
+    if (side >= levels.boundary[l]) level = l;
+  }
+  return level;
+}
+
+// A region along one axis of a feature map: its first edge and the length of a bin, in pixels of the map.
+struct RoiAxis {
+  float first, bin;
+};
+// start and end are the region's edges on the canvas.
+SPINERT_HOST_DEVICE RoiAxis roi_align_axis(float start, float end, float scale, int64_t output_size) {
+  const float first = start * scale;
+  const float length = box_max(end * scale - first, 1.0f);
+  return {first, length / static_cast<float>(output_size)};
+}
+
+// Sample i of bin b along an axis of `extent` pixels.
+SPINERT_HOST_DEVICE RoiTap roi_align_tap(const RoiAxis& axis, int64_t b, int64_t i, int64_t samples, int64_t extent) {
+  const float position = axis.first + static_cast<float>(b) * axis.bin +
+                         (static_cast<float>(i) + 0.5f) * axis.bin / static_cast<float>(samples);
+  // Written so that NaN takes the branch of "outside".
+  if (!(position >= -1.0f && position <= static_cast<float>(extent))) return {0, 0, 0, 0, false};
+  const float inside = position <= 0.0f ? 0.0f : position;
+  const auto low = static_cast<int32_t>(inside);
+  if (low >= extent - 1) {
+    const auto last = static_cast<int32_t>(extent - 1);
+    return {last, last, 1.0f, 0.0f, true};
+  }
+  const float fraction = inside - static_cast<float>(low);
+  return {low, low + 1, 1.0f - fraction, fraction, true};
+}
 
 }  // namespace spinert

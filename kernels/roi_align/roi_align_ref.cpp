@@ -12,31 +12,9 @@ namespace {
 
 enum Input { kRois, kFeatures };
 
-// One sample position along an axis of `extent` pixels.
-RoiTap make_tap(float position, int64_t extent) {
-  // Written so that NaN takes the branch of "outside".
-  if (!(position >= -1.0f && position <= static_cast<float>(extent))) return {0, 0, 0, 0, false};
-  const float inside = position <= 0.0f ? 0.0f : position;
-  const auto low = static_cast<int32_t>(inside);
-  if (low >= extent - 1) {
-    const auto last = static_cast<int32_t>(extent - 1);
-    return {last, last, 1.0f, 0.0f, true};
-  }
-  const float fraction = inside - static_cast<float>(low);
-  return {low, low + 1, 1.0f - fraction, fraction, true};
-}
-
-// Taps of all samples along one axis; start and end are the region's edges on the canvas.
-void make_taps(const RoiAlignParams& p, float start, float end, float scale, int64_t extent, RoiTap* taps) {
-  const float first = start * scale;
-  const float length = box_max(end * scale - first, 1.0f);
-  const float bin = length / static_cast<float>(p.output_size);
-  const auto samples = static_cast<float>(p.sampling_ratio);
+void make_taps(const RoiAlignParams& p, const RoiAxis& axis, int64_t extent, RoiTap* taps) {
   for (int64_t b = 0; b < p.output_size; ++b) {
-    for (int64_t i = 0; i < p.sampling_ratio; ++i) {
-      const float position = first + static_cast<float>(b) * bin + (static_cast<float>(i) + 0.5f) * bin / samples;
-      *taps++ = make_tap(position, extent);
-    }
+    for (int64_t i = 0; i < p.sampling_ratio; ++i) *taps++ = roi_align_tap(axis, b, i, p.sampling_ratio, extent);
   }
 }
 
@@ -76,15 +54,17 @@ void run(const OpCall& call, const RunContext&) {
 extern const Kernel roi_align_ref;
 const Kernel roi_align_ref = {.run = run};
 
-int roi_align_level(const RoiAlignParams& p, int levels, const Box& roi) {
-  const float side = std::sqrt(box_area(roi));  // NaN for an area below 0: every comparison fails, level 0
-  int level = 0;
+RoiLevels roi_align_levels(const RoiAlignParams& p, int levels) {
+  RoiLevels result{.count = levels, .boundary = {}};
   for (int l = 1; l < levels; ++l) {
     const auto above = static_cast<double>(p.min_level + l - p.canonical_level);
-    const auto boundary = static_cast<float>(static_cast<double>(p.canonical_scale) * std::exp2(above - 1e-6));
-    if (side >= boundary) level = l;
+    result.boundary[l] = static_cast<float>(static_cast<double>(p.canonical_scale) * std::exp2(above - 1e-6));
   }
-  return level;
+  return result;
+}
+
+int roi_align_level(const RoiAlignParams& p, int levels, const Box& roi) {
+  return roi_align_level(roi_align_levels(p, levels), roi);
 }
 
 void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan) {
@@ -96,8 +76,8 @@ void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan) {
   if (!plan.valid) return;
   const Shape& f = call.in[static_cast<size_t>(kFeatures + plan.level)].shape;
   const float scale = static_cast<float>(f[1]) / static_cast<float>(p.canvas);
-  make_taps(p, box.x1, box.x2, scale, f[2], plan.x);
-  make_taps(p, box.y1, box.y2, scale, f[1], plan.y);
+  make_taps(p, roi_align_axis(box.x1, box.x2, scale, p.output_size), f[2], plan.x);
+  make_taps(p, roi_align_axis(box.y1, box.y2, scale, p.output_size), f[1], plan.y);
 }
 
 void visit(RoiAlignParams& params, ParamVisitor& visitor) {

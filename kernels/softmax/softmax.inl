@@ -1,4 +1,4 @@
-// softmax.inl - one row of softmax, the arithmetic that every backend repeats: portable_exp, sum in double from c = 0.
+// softmax.inl - one row of softmax, host and device, the arithmetic that every backend repeats: portable_exp, sum in double from c = 0.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 namespace spinert {
 namespace {
 
-inline void softmax_row(const float* x, float* y, int64_t channels) {
+SPINERT_HOST_DEVICE void softmax_row(const float* x, float* y, int64_t channels) {
   // NaN wins the maximum, so that it reaches every exponential of the row.
   float largest = x[0];
   for (int64_t c = 1; c < channels; ++c) {

@@ -7,6 +7,7 @@
 #include "kernels/base/box.h"
 #include "kernels/base/infer.h"
 #include "kernels/topk/topk.h"
+#include "kernels/topk/topk_key.h"
 
 namespace spinert {
 namespace {
@@ -49,9 +50,7 @@ extern const Kernel topk_ref;
 const Kernel topk_ref = {.run = run};
 
 bool topk_passes(const TopkParams& p, float score) {
-  const auto threshold = static_cast<float>(p.threshold);
-  const float value = p.on_sigmoid ? portable_sigmoid(score) : score;
-  return p.strict ? value > threshold : value >= threshold;
+  return topk_passes(TopkThreshold{static_cast<float>(p.threshold), p.strict, p.on_sigmoid}, score);
 }
 
 int64_t topk_group_count(const OpCall& call) {

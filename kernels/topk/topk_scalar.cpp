@@ -5,24 +5,16 @@
 // are equal; sorting everything, as the reference does, takes 23 ms.
 #include <algorithm>
 #include <atomic>
-#include <bit>
 
-#include "kernels/base/box.h"
 #include "kernels/base/infer.h"
 #include "kernels/topk/topk.h"
+#include "kernels/topk/topk_key.h"
 
 namespace spinert {
 namespace {
 
 constexpr int kBinBits = 13;  // sign, exponent, 4 bits of the fraction: 32 KB of counters stay in the first cache
 constexpr int64_t kBins = int64_t{1} << kBinBits;
-
-// Maps floats to unsigned numbers that ascend as scores descend.
-uint32_t descending_key(float score) {
-  const auto bits = std::bit_cast<uint32_t>(score + 0.0f);  // -0 + 0 = +0
-  const uint32_t ascending = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-  return ~ascending;
-}
 
 // Scratch of one thread: the counters, then room for every score of the largest group.
 int64_t largest_group(const OpCall& call) {
@@ -43,7 +35,7 @@ int64_t last_bin(const TopkGroup& group, int64_t k, uint32_t* bins, int64_t& inv
   for (int64_t i = 0; i < group.length; ++i) {
     const float score = group.scores[i * group.stride];
     invalid += is_finite(score) ? 0 : 1;
-    if (score == score) ++bins[descending_key(score) >> (32 - kBinBits)];
+    if (score == score) ++bins[topk_key(score) >> (32 - kBinBits)];
   }
   int64_t seen = 0;
   for (int64_t b = 0; b < kBins; ++b) {
@@ -60,7 +52,7 @@ int64_t select_group(const OpCall& call, int64_t g, uint32_t* bins, uint64_t* ca
   const int64_t last = last_bin(group, p.k, bins, invalid);
   for (int64_t i = 0; i < group.length; ++i) {
     const float score = group.scores[i * group.stride];
-    const uint32_t key = descending_key(score);
+    const uint32_t key = topk_key(score);
     if (score == score && (key >> (32 - kBinBits)) <= last) {
       candidates[n++] = uint64_t{key} << 32 | static_cast<uint64_t>(i);
     }

@@ -28,6 +28,7 @@ const OpSuite anchors_suite = {
         "anchors levels=2 h=5 w=7 sizes=4,8,16,32 ratios=0.5,1 canvas=33 canvas_w=50",
         "anchors levels=1 h=1 sizes=1 ratios=1 canvas=1",
         "anchors levels=1 h=3 sizes=5,7 ratios=1,1.0001 canvas=20",
+        "anchors levels=5 h=256 canvas=1024",
     },
     build,
 };

@@ -101,6 +101,12 @@ const OpSuite box_decode_suite = {
         "box_decode by_class=1 r=0 c=3 k=5 seed=20",
         "box_decode by_class=1 r=9 c=1 k=5 seed=21",
         "box_decode by_class=1 r=32 c=2 k=32 boxes=hostile plant=special seed=22",
+        // More boxes than a block has threads, kept ones on both sides of the seam.
+        "box_decode sides=16,8,2 k=2500 selected=2200 range=8 min_size=20 seed=23",
+        "box_decode sides=16,0,2 k=1100 selected=1024 plant=nan seed=24",
+        "box_decode sides=16 k=1100 selected=1025 hostile_index=1 seed=25",
+        // A detector's levels at full size.
+        "box_decode sides=256,128,64,32,16 k=1000 min_size=0.001 plant=special seed=26",
     },
     build,
 };

@@ -14,6 +14,7 @@ namespace spinert::cases {
 //   planted   pairs whose IoU is 0.5 exactly, 0.5 + 1e-5, 0.5 - 1e-5, in turn (sides 100; float rounding below 1e-7)
 //   point     zero area, every second one a duplicate of the one before
 //   same      all equal
+//   chain     each overlaps its neighbours by 7/13 and no other by more than 1/4
 //   boundary  squares of side 112, 224, 448 and their float neighbours
 //   hostile   NaN, Inf, huge, inverted, far outside, zero-size, ordinary, in turn
 inline void fill_boxes(float* boxes, int64_t n, const std::string& kind, uint64_t seed, float canvas) {
@@ -62,6 +63,9 @@ inline void fill_boxes(float* boxes, int64_t n, const std::string& kind, uint64_
     } else if (kind == "point") {
       const float x = static_cast<float>(i / 2), y = static_cast<float>(i / 4);
       set(x, y, x + (i % 8 < 4 ? 0.0f : 3.0f), y);
+    } else if (kind == "chain") {
+      const float left = static_cast<float>(i) * 30.0f;
+      set(left, 0, left + 100.0f, 100.0f);
     } else if (kind == "boundary") {
       float side = 112.0f * static_cast<float>(int64_t{1} << (i / 3 % 3));
       if (i % 3 == 1) side = side - side * 0x1p-23f;

@@ -1,13 +1,16 @@
 // Cases of conv2d_stem: odd and even sizes (other border classes at the end), partial pixel tiles and channel panels.
 #include "kernels/conv2d_stem/conv2d_stem.h"
 
+#include "kernels/base/half.h"
 #include "tests/ops/op_case.h"
 
 namespace spinert::cases {
 namespace {
 
 Status build(const CaseLine& line, CaseInput& input) {
-  const auto& p = *static_cast<const Conv2dStemParams*>(input.params.get());
+  auto& p = *static_cast<Conv2dStemParams*>(input.params.get());
+  // The picture stays f32; half is what comes out, and what the weights are rounded to.
+  if (is_half(line.activations())) p.output = line.activations();
   const int64_t n = line.get("n", 1), h = line.get("h", 32), w = line.get("w", h), k = line.get("k", 7);
   const int64_t o = line.get("o", 64), count = line.get("count", -1);
   const auto seed = static_cast<uint64_t>(line.get("seed", 1));
@@ -37,8 +40,13 @@ const OpSuite conv2d_stem_suite = {
         "conv2d_stem n=3 h=16 o=70 count=2 seed=7",
         "conv2d_stem n=2 h=16 o=16 count=0 seed=8",
         "conv2d_stem h=64 w=50 data=real activation=relu seed=9",
+        "conv2d_stem h=21 w=69 o=24 data=real activation=relu6 seed=10",
+        "conv2d_stem h=17 w=66 o=136 seed=11",
+        "conv2d_stem n=2 h=35 w=9 o=8 data=real activation=sigmoid count=1 seed=12",
+        "conv2d_stem n=2 h=12 o=10 padding=0 count=5 seed=13",
     },
     build,
+    true,
 };
 
 }  // namespace spinert::cases

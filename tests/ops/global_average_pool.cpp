@@ -8,7 +8,8 @@ namespace spinert::cases {
 namespace {
 
 Status build(const CaseLine& line, CaseInput& input) {
-  input.add(line.activations(), {line.get("n", 1), line.get("h", 7), line.get("w", line.get("h", 7)), line.get("c", 16)});
+  input.add(line.activations(),
+            {line.get("n", 1), line.get("h", 7), line.get("w", line.get("h", 7)), line.get("c", 16)});
   const std::string data = line.word("data", "real");
   fill(input.in[0].view(), data, static_cast<uint64_t>(line.get("seed", 1)));
   input.exact = data == "int";

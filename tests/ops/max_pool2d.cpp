@@ -8,7 +8,8 @@ namespace spinert::cases {
 namespace {
 
 Status build(const CaseLine& line, CaseInput& input) {
-  input.add(line.activations(), {line.get("n", 1), line.get("h", 8), line.get("w", line.get("h", 8)), line.get("c", 16)});
+  input.add(line.activations(),
+            {line.get("n", 1), line.get("h", 8), line.get("w", line.get("h", 8)), line.get("c", 16)});
   fill(input.in[0].view(), line.word("data", "real"), static_cast<uint64_t>(line.get("seed", 1)));
   plant(input.in[0].view(), line.word("plant", ""));
   if (const int64_t count = line.get("count", -1); count != -1) input.set_count(0, static_cast<int32_t>(count));

@@ -24,6 +24,17 @@ Status build(const CaseLine& line, CaseInput& input) {
       const float falling = 1.0f - static_cast<float>(j) / static_cast<float>(k);
       if (scores == "falling") score[j] = falling - static_cast<float>(g) * 1e-3f;
       if (scores == "tied") score[j] = static_cast<float>(k - j / 4);
+      if (scores == "wild") {  // in no order, few values, so that heads of groups meet equal and NaN
+        constexpr float kWild[] = {std::numeric_limits<float>::quiet_NaN(),
+                                   1.0f,
+                                   2.0f,
+                                   -0.0f,
+                                   0.0f,
+                                   -1.0f,
+                                   std::numeric_limits<float>::infinity(),
+                                   -std::numeric_limits<float>::infinity()};
+        score[j] = kWild[random_bits(seed + 2, static_cast<uint64_t>(g * k + j)) % 8];
+      }
       if (scores == "nan") score[j] = j % 5 == 0 ? std::numeric_limits<float>::quiet_NaN() : falling;
     }
     input.in[2].view().i32()[g] = static_cast<int32_t>(g % 2 == 0 ? count : count / 2);
@@ -56,6 +67,22 @@ const OpSuite nms_suite = {
         "nms g=0 k=20 seed=18",
         "nms g=2 k=0 seed=19",
         "nms g=2 k=1000 boxes=random threshold=0.7 max_output=1000 seed=20",
+        // Chains of suppression through whole words of a mask and across them.
+        "nms k=64 boxes=chain threshold=0.5 max_output=100 seed=21",
+        "nms g=2 k=300 boxes=chain threshold=0.5 max_output=100 seed=22",
+        "nms g=2 k=65 boxes=chain threshold=0.2 max_output=100 seed=23",
+        "nms g=3 k=128 boxes=same threshold=0 max_output=5 seed=24",
+        "nms g=2 k=1500 boxes=cluster threshold=0.6 max_output=700 seed=25",
+        "nms g=2 k=1200 boxes=point threshold=0.5 max_output=1100 scores=tied seed=26",
+        "nms k=2300 boxes=random threshold=0.9 max_output=3000 count=2177 seed=27",
+        // The merge where scores are in no order, with NaN at the heads of the groups.
+        "nms g=5 k=40 boxes=point threshold=1 max_output=1000 scores=wild seed=28",
+        "nms g=5 k=40 boxes=point threshold=1 max_output=90 scores=wild seed=29",
+        "nms g=7 k=3 boxes=point threshold=1 max_output=100 scores=wild seed=30",
+        "nms g=7 k=3 count=1 boxes=point threshold=1 max_output=100 scores=wild seed=31",
+        "nms g=6 k=9 boxes=point threshold=1 max_output=20 scores=nan seed=32",
+        // A detector's levels at full size.
+        "nms g=5 k=1000 boxes=random threshold=0.7 max_output=1000 seed=33",
     },
     build,
 };

@@ -26,6 +26,7 @@ const OpSuite sigmoid_suite = {
         "sigmoid plant=special c=17 seed=3",
         "sigmoid n=3 count=2 seed=4",
         "sigmoid n=0 seed=5",
+        "sigmoid n=9 h=1 w=1 c=100 count=7 seed=6",
     },
     build,
 };

@@ -27,6 +27,7 @@ const OpSuite softmax_suite = {
         "softmax n=50 c=5 plant=special seed=5",
         "softmax n=9 c=3 count=4 seed=6",
         "softmax n=0 c=2 seed=7",
+        "softmax n=130 c=7 count=129 data=int seed=8",
     },
     build,
 };

@@ -1,12 +1,11 @@
-// emulated_device.cpp - CudaDevice without a card: device memory is memory of this process, and all work is done at
-// once, in the order of the calls.
+// emulated_device.cpp - CudaDevice without a card: device memory is memory of this process.
 #include "kernels/base/emulation/emulated_device.h"
 
-#include <cstring>
+#include <cstdlib>
 #include <set>
 
+#include "kernels/base/emulation/emulated_stream.h"
 #include "kernels/base/emulation/memory.h"
-#include "kernels/base/emulation/race_check.h"
 
 namespace spinert {
 namespace emulation {
@@ -17,49 +16,6 @@ CardSettings card_settings;
 std::string place(const CudaCard& card) {
   return "cuda:" + std::to_string(card.index);
 }
-
-class EmulatedStream : public CudaStream {
- public:
-  EmulatedStream(const CudaCard& card, int64_t fail_launch) : card_(card), fail_launch_(fail_launch) {}
-
-  const CudaCard& card() const override { return card_; }
-  void upload(void* device, const void* host, int64_t bytes) override {
-    if (usable(device, bytes)) std::memcpy(device, host, static_cast<size_t>(bytes));
-  }
-  void download(void* host, const void* device, int64_t bytes) override {
-    if (usable(device, bytes)) std::memcpy(host, device, static_cast<size_t>(bytes));
-  }
-  void copy(void* to, const void* from, int64_t bytes) override {
-    if (usable(to, bytes) && usable(from, bytes)) std::memmove(to, from, static_cast<size_t>(bytes));
-  }
-  void fill(void* device, unsigned char value, int64_t bytes) override {
-    if (usable(device, bytes)) std::memset(device, value, static_cast<size_t>(bytes));
-  }
-  Status synchronize() override {
-    if (const std::string problem = take_host_problem(); !problem.empty()) {
-      fail(error(ErrorId::E_VERIFY, problem, place(card_)));
-    }
-    return status();
-  }
-
-  bool count_launch() {
-    if (++launches_ != fail_launch_) return true;
-    fail(error(ErrorId::E_DEVICE, "launching a kernel: a failure that a test asked for", place(card_)));
-    return false;
-  }
-
- private:
-  bool usable(const void* device, int64_t bytes) {
-    if (!status().ok() || bytes == 0) return false;
-    if (bytes > 0 && device_valid(device_offset(device), static_cast<size_t>(bytes))) return true;
-    fail(error(ErrorId::E_VERIFY, "a transfer of " + std::to_string(bytes) + " bytes leaves device memory",
-               place(card_)));
-    return false;
-  }
-
-  const CudaCard& card_;
-  int64_t launches_ = 0, fail_launch_;
-};
 
 class EmulatedDevice : public CudaDevice {
  public:
@@ -72,40 +28,80 @@ class EmulatedDevice : public CudaDevice {
               .shared_bytes = settings.shared_bytes,
               .memory_bytes = settings.memory_bytes,
               .l2_bytes = 32 << 20},
-        stream_(card_, settings.fail_launch),
-        fail_allocation_(settings.fail_allocation) {}
+        settings_(settings),
+        stream_(card_, settings.fail_launch) {}
   ~EmulatedDevice() override {
     for (void* memory : blocks_) device_release(memory);
+    for (void* memory : pinned_) std::free(memory);
+    all_counters.blocks -= static_cast<int64_t>(blocks_.size() + pinned_.size());
   }
 
   const CudaCard& card() const override { return card_; }
   CudaStream& stream() override { return stream_; }
+  Result<std::unique_ptr<CudaStream>> create_stream() override {
+    return std::unique_ptr<CudaStream>(std::make_unique<EmulatedStream>(card_, settings_.fail_launch));
+  }
+  Result<std::unique_ptr<CudaEvent>> create_event() override {
+    return std::unique_ptr<CudaEvent>(std::make_unique<EmulatedEvent>());
+  }
   Result<void*> allocate(int64_t bytes) override {
     void* memory = nullptr;
-    if (++allocations_ != fail_allocation_ && bytes <= card_.memory_bytes)
-      memory = device_allocate(bytes > 0 ? bytes : 1);
-    if (!memory) {
-      return error(ErrorId::E_OOM_DEVICE, "allocating " + std::to_string(bytes) + " bytes: out of memory",
-                   place(card_));
-    }
+    if (count_allocation() && bytes <= card_.memory_bytes) memory = device_allocate(bytes > 0 ? bytes : 1);
+    if (!memory) return refused(ErrorId::E_OOM_DEVICE, bytes);
     blocks_.insert(memory);
+    ++all_counters.blocks;
+    return memory;
+  }
+  Result<void*> allocate_pinned(int64_t bytes) override {
+    void* memory = nullptr;
+    if (count_allocation()) {
+      memory = std::aligned_alloc(kDeviceGranule, static_cast<size_t>(bytes / kDeviceGranule + 1) * kDeviceGranule);
+    }
+    if (!memory) return refused(ErrorId::E_OOM_HOST, bytes);
+    pinned_.insert(memory);
+    ++all_counters.blocks;
     return memory;
   }
   void release(void* memory) override {
-    if (blocks_.erase(memory) > 0) device_release(memory);
+    stream_.advance();  // as cudaFree waits for the card
+    if (blocks_.erase(memory) > 0) {
+      device_release(memory);
+      --all_counters.blocks;
+    }
+    if (pinned_.erase(memory) > 0) {
+      std::free(memory);
+      --all_counters.blocks;
+    }
   }
 
  private:
+  bool count_allocation() {
+    ++all_counters.allocations;
+    return ++allocations_ != settings_.fail_allocation;
+  }
+  Status refused(ErrorId id, int64_t bytes) const {
+    return error(id, "allocating " + std::to_string(bytes) + " bytes: out of memory", place(card_));
+  }
+
   CudaCard card_;
+  const CardSettings settings_;
   EmulatedStream stream_;
-  std::set<void*> blocks_;
-  int64_t allocations_ = 0, fail_allocation_;
+  std::set<void*> blocks_, pinned_;
+  int64_t allocations_ = 0;
 };
 
 }  // namespace
 
 void set_card(const CardSettings& settings) {
   card_settings = settings;
+}
+
+const Counters& counters() {
+  return all_counters;
+}
+
+void enqueue(CudaStream& stream, std::function<void()> work) {
+  static_cast<EmulatedStream&>(stream).enqueue(std::move(work));
 }
 
 bool count_launch(CudaStream& stream) {

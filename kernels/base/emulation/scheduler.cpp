@@ -8,6 +8,7 @@
 
 #include "kernels/base/emulation/emulated_device.h"
 #include "kernels/base/emulation/memory.h"
+#include "kernels/base/emulation/ptx_state.h"
 #include "kernels/base/emulation/race_check.h"
 #include "kernels/base/emulation/state.h"
 
@@ -200,6 +201,7 @@ void begin_block(int64_t linear, const Index3& grid) {
 }
 
 void end_block() {
+  ptx_end_block();
   for (Thread& thread : block.threads) {
     drop(thread.known);
     thread.known = nullptr;
@@ -298,14 +300,16 @@ size_t stack_bytes() {
 }
 
 void launch(CudaStream& stream, LaunchRequest launched) {
-  if (!stream.status().ok() || launched.grid_x == 0 || launched.grid_y == 0 || launched.grid_z == 0) return;
-  if (!count_launch(stream)) return;
-  const std::lock_guard lock(one_launch);
-  request = &launched;
-  launching = true;
-  run_grid(stream);
-  launching = false;
-  request = nullptr;
+  if (launched.grid_x == 0 || launched.grid_y == 0 || launched.grid_z == 0) return;
+  enqueue(stream, [&stream, launched = std::move(launched)] {
+    if (!count_launch(stream)) return;
+    const std::lock_guard lock(one_launch);
+    request = &launched;
+    launching = true;
+    run_grid(stream);
+    launching = false;
+    request = nullptr;
+  });
 }
 
 Index3 thread_index() {

@@ -1,0 +1,56 @@
+// cuda_plan.h - runs a planned graph on a card. What the caller sees are mirrors in pinned host memory: run() is one
+// captured graph of the upload of the inputs, every node, and the download of the results, and one synchronisation.
+#pragma once
+
+#include <map>
+
+#include "kernels/base/cuda_device.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/plan_impl.h"
+
+namespace spinert {
+
+class CudaPlan : public PlanImpl {
+ public:
+  CudaPlan(Graph graph, CudaDevice& device) : PlanImpl(std::move(graph)), device_(device) {}
+
+  // Views of the mirrors; those of outputs, counts and flags are up to date after run().
+  Tensor tensor(std::string_view name) const override;
+  Status run(const RunControl& control) override;
+  // For tools, slow: every call copies between mirrors and card and waits.
+  Status run_node(size_t index) override;
+  Tensor value(std::string_view name) const override;
+  double tolerance(size_t index, double& relative) const override;
+  Status bind(void* arena, void* scratch) override;
+
+  // For a capture that holds more than this plan (chained_plan.h): the nodes alone, and values as kernels see them.
+  void enqueue();
+  Tensor on_device(std::string_view name) const;
+  // Something else than this object has run the nodes: host copies of values are out of date.
+  void forget_copies();
+  // The part of io() that the caller reads, on the card; offset of a value in it, -1 if it lies elsewhere.
+  const void* results() const;
+  int64_t offset_in_results(std::string_view name) const;
+  Status stopped(const RunControl& control) const { return check_control(control, 0); }
+
+ private:
+  struct Mirror {
+    AlignedBuffer memory;
+    bool fresh = false;  // holds what the card holds, or what the caller wrote over it
+  };
+  void enqueue_node(size_t index);
+  Tensor mirror_of(int number) const;
+  bool mirrored(int number) const;
+  void upload_mirrors(const PlannedNode& planned);
+
+  CudaDevice& device_;
+  unsigned char* io_memory_ = nullptr;  // on the card
+  unsigned char* mirror_ = nullptr;     // pinned: inputs and results
+  void* scratch_ = nullptr;
+  std::unique_ptr<CudaGraph> recorded_;
+  // Host copies of other values, for tools: made when asked for, half types widened to f32.
+  mutable std::map<int, Mirror> copies_;
+  mutable std::vector<unsigned char> narrow_;  // a half value on its way
+};
+
+}  // namespace spinert

@@ -1,0 +1,26 @@
+// host_plan.h - runs a planned graph on the CPU, one node after the other: backends reference and cpu.
+#pragma once
+
+#include "runtime/aligned_buffer.h"
+#include "runtime/plan_impl.h"
+
+namespace spinert {
+
+class HostPlan : public PlanImpl {
+ public:
+  HostPlan(Graph graph, ThreadPool& pool) : PlanImpl(std::move(graph)), pool_(pool) {}
+
+  Tensor tensor(std::string_view name) const override;
+  Status run(const RunControl& control) override;
+  Status run_node(size_t index) override;
+  Tensor value(std::string_view name) const override;
+  double tolerance(size_t index, double& relative) const override;
+  Status bind(void* arena, void* scratch) override;
+
+ private:
+  ThreadPool& pool_;
+  AlignedBuffer memory_;  // of io()
+  void* scratch_ = nullptr;
+};
+
+}  // namespace spinert
