@@ -92,20 +92,18 @@ void add_log(CLI::App& app, Invocation& invocation) {
 }
 
 void EngineArguments::add(CLI::App& app) {
-  app.add_option("--device", device, "auto, cpu, reference or cuda[:n]; a named device never becomes another one")
+  app.add_option("--device", device,
+                 "auto (first card, else cpu), cpu, reference or cuda[:n]; a named device never becomes another one")
       ->check([](const std::string& text) {
-        const bool known = text == "auto" || text == "cpu" || text == "reference" || text == "cuda";
-        int index = 0;
-        if (known || (text.starts_with("cuda:") && parse_number(std::string_view(text).substr(5), index))) {
-          return std::string();
-        }
+        if (text == "auto" || text == "cpu" || text == "reference" || names_card(text)) return std::string();
         return "expected auto, cpu, reference or cuda[:n], got \"" + text + '"';
       })
       ->type_name("NAME");
-  app.add_option("--isa", isa, "highest instruction set to use: scalar, avx2 or avx512")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512"}))
+  app.add_option("--isa", isa, "highest instruction set to use: scalar, avx2 or avx512; sm80 or sm90a on a card")
+      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "sm80", "sm90a"}))
       ->type_name("NAME");
-  app.add_option("--precision", precision, "fp32, mixed, int8 or fp8; never lowered silently")
+  app.add_option("--precision", precision,
+                 "fp32, mixed, int8 or fp8; never lowered silently; default: mixed on a card, else fp32")
       ->check(CLI::IsMember({"fp32", "mixed", "int8", "fp8"}))
       ->type_name("NAME");
   add_integer(app, "--threads", threads, 1, 1024, "threads; default: all that this process may use");
@@ -116,6 +114,12 @@ void EngineArguments::add(CLI::App& app) {
         return hex ? std::string() : "expected 64 hexadecimal digits, got \"" + text + '"';
       })
       ->type_name("HASH");
+}
+
+bool names_card(const std::string& device) {
+  int index = 0;
+  return device == "cuda" ||
+         (device.starts_with("cuda:") && parse_number(std::string_view(device).substr(5), index) && index >= 0);
 }
 
 EngineOptions EngineArguments::options() const {

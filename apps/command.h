@@ -40,12 +40,14 @@ void add_log(CLI::App& app, Invocation& invocation);
 
 // --device, --isa, --precision, --threads, --memory-limit, --model-sha256.
 struct EngineArguments {
-  std::string device = "auto", isa, precision = "fp32", model_sha256;
+  std::string device = "auto", isa, precision, model_sha256;
   int64_t threads = 0, memory_limit = 0;
 
   void add(CLI::App& app);
   EngineOptions options() const;
 };
+// "cuda" or "cuda:<number>".
+bool names_card(const std::string& device);
 
 // The named model, else the demo model; E_USAGE if there is neither.
 Result<std::string> model_path(const std::string& named);

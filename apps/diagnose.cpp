@@ -32,7 +32,7 @@ struct Arguments {
   std::vector<std::string> inputs;
   std::string output, model, overwrite = "never";
   EngineArguments engine;
-  int64_t batch = 2, timeout = 0;
+  int64_t batch = 0, timeout = 0;
   std::optional<double> threshold, hu_offset;
   std::string used_options;  // for the report: without paths
 };
@@ -119,8 +119,13 @@ class DiagnoseRun {
     study_.precision = device.precision;
     study_.fallback = device.fallback;
     study_.threads = device.threads;
-    study_.batch = options.batch;
-    if (device.fallback) print_note("warning", "--device auto took " + device.name, json_log_);
+    study_.batch = pipeline_->batch();
+    if (device.fallback) {
+      print_note("warning", "--device auto took " + device.name + ": " + device.fallback_reason, json_log_);
+    }
+    if (options.batch > 0 && study_.batch != options.batch) {
+      print_note("warning", "the card's memory is short: --batch " + std::to_string(study_.batch), json_log_);
+    }
     return {};
   }
 
@@ -344,7 +349,7 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"never", "replace", "suffix"}))
       ->type_name("HOW");
   arguments->engine.add(*command);
-  add_integer(*command, "--batch", arguments->batch, 1, 1024, "vertebrae per run of the classifier; changes no result");
+  add_integer(*command, "--batch", arguments->batch, 1, 1024, "vertebrae per run of the classifier; changes no result; default: 2, on a card 6");
   add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");
   add_real(*command, "--hu-offset", arguments->hu_offset, -100000, 100000,
            "pixel values are Hounsfield units plus X; applies the model's window");

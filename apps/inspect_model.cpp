@@ -16,7 +16,9 @@ constexpr double kMiB = 1 << 20;
 void memory_json(JsonText& json, const MemoryPlan& memory) {
   json.key("memory").begin_object(kInline).key("weights").integer(memory.weights).key("arena").integer(memory.arena);
   json.key("live_peak").integer(memory.live_peak).key("io").integer(memory.io).key("scratch").integer(memory.scratch);
-  json.key("total").integer(memory.total()).end();
+  json.key("total").integer(memory.total());
+  if (memory.device > 0) json.key("device").integer(memory.device);
+  json.end();
 }
 
 void node_json(JsonText& json, const NodeInfo& node) {
@@ -91,11 +93,12 @@ void print_text(Engine& engine, const std::string& hash) {
     std::printf("  total %.2f GFLOP at full capacity\n", flops * 1e-9);
   }
   const MemoryPlan& memory = engine.memory();
-  std::printf("\nmemory (MiB)\n  weights  %8.1f\n  arena    %8.1f (least possible %.1f)\n  in, out  %8.1f\n",
-              static_cast<double>(memory.weights) / kMiB, static_cast<double>(memory.arena) / kMiB,
+  std::printf("\nmemory of the %s (MiB)\n  weights  %8.1f\n  arena    %8.1f (least possible %.1f)\n  in, out  %8.1f\n",
+              device.cuda ? "card" : "host", static_cast<double>(memory.weights) / kMiB, static_cast<double>(memory.arena) / kMiB,
               static_cast<double>(memory.live_peak) / kMiB, static_cast<double>(memory.io) / kMiB);
   std::printf("  scratch  %8.1f\n  total    %8.1f\n", static_cast<double>(memory.scratch) / kMiB,
               static_cast<double>(memory.total()) / kMiB);
+  if (memory.device > 0) std::printf("  card has %8.1f\n", static_cast<double>(memory.device) / kMiB);
 }
 
 }  // namespace

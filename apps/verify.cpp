@@ -1,4 +1,4 @@
-// verify.cpp - `spinert verify`: the cpu backend against the reference, node by node and as a whole.
+// verify.cpp - `spinert verify`: a fast backend against the reference, node by node and as a whole.
 #include "diagnosis/verify.h"
 
 #include <unistd.h>
@@ -10,13 +10,14 @@
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/synthetic_slice.h"
+#include "kernels/base/cuda_device.h"
 #include "kernels/registry.h"
 
 namespace spinert::cli {
 namespace {
 
 struct Arguments {
-  std::string model, isa = "all", dump, json;
+  std::string model, device = "cpu", precision, isa = "all", dump, json;
   std::vector<std::string> inputs;
   int64_t threads = 0, timeout = 0;
   std::optional<double> threshold;
@@ -37,6 +38,16 @@ std::vector<std::string> levels(const std::string& isa, bool json_log) {
       print_note("warning", std::string("skipped ") + name + ": this machine has no " + name, json_log);
     }
   }
+  return names;
+}
+
+// The levels that the card runs. Errors of opening it.
+Result<std::vector<std::string>> card_levels(const Arguments& arguments) {
+  if (arguments.isa != "all") return std::vector<std::string>{arguments.isa};
+  const std::string index = arguments.device == "cuda" ? "0" : arguments.device.substr(std::string("cuda:").size());
+  SPINERT_ASSIGN(const auto card, CudaDevice::open(std::stoi(index)));
+  std::vector<std::string> names = {std::string(level_name(Level::sm80))};
+  if (card->card().level() > Level::sm80) names.emplace_back(level_name(card->card().level()));
   return names;
 }
 
@@ -100,7 +111,17 @@ int run_verify(const Arguments& arguments, bool json_log) {
   const auto model = model_path(arguments.model);
   if (!model.ok()) return print_error(model.status(), json_log);
   options.model = model.value();
-  options.levels = levels(arguments.isa, json_log);
+  options.device = arguments.device;
+  options.precision = arguments.precision;
+  if (names_card(arguments.device)) {
+    const auto names = card_levels(arguments);
+    if (!names.ok()) return print_error(names.status(), json_log);
+    options.levels = names.value();
+    if (options.precision.empty()) options.precision = "mixed";
+  } else {
+    options.levels = levels(arguments.isa, json_log);
+  }
+  options.limits = verify_limits(options.precision);
   options.threads = static_cast<int>(arguments.threads);
   options.dump_folder = arguments.dump;
   if (arguments.threshold) options.threshold = static_cast<float>(*arguments.threshold);
@@ -134,11 +155,19 @@ int run_verify(const Arguments& arguments, bool json_log) {
 
 void add_verify(CLI::App& app, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("verify", "compare the cpu backend with the reference, node by node");
+  CLI::App* command = app.add_subcommand("verify", "compare a fast backend with the reference, node by node");
   command->add_option("model", arguments->model, "model file; default: the synthetic demo model")->type_name("MODEL");
   command->add_option("input", arguments->inputs, "slices; default: a built-in synthetic slice")->type_name("PATH");
-  command->add_option("--isa", arguments->isa, "all (default), scalar, avx2 or avx512")
-      ->check(CLI::IsMember({"all", "scalar", "avx2", "avx512"}))
+  command->add_option("--device", arguments->device, "cpu (default) or cuda[:n]")
+      ->check([](const std::string& text) {
+        return text == "cpu" || names_card(text) ? std::string() : "expected cpu or cuda[:n], got \"" + text + '"';
+      })
+      ->type_name("NAME");
+  command->add_option("--precision", arguments->precision, "fp32 or mixed; default: mixed on a card, else fp32")
+      ->check(CLI::IsMember({"fp32", "mixed"}))
+      ->type_name("NAME");
+  command->add_option("--isa", arguments->isa, "all (default), scalar, avx2 or avx512; sm80 or sm90a on a card")
+      ->check(CLI::IsMember({"all", "scalar", "avx2", "avx512", "sm80", "sm90a"}))
       ->type_name("NAME");
   command->add_option("--dump-stages", arguments->dump, "write every node's outputs of the first slice as .npy")
       ->type_name("FOLDER");

@@ -12,9 +12,14 @@
 #include "kernels/crop_resize/crop_resize.h"
 #include "kernels/place/place.h"
 #include "kernels/registry.h"
+#include "runtime/chained_plan.h"
 
 namespace spinert {
 namespace {
+
+// Vertebrae per run of the classifier. On a card 24 patches with the usual table of four fill it; on a cpu two keep the
+// activations in its caches.
+constexpr int kBatchOnCpu = 2, kBatchOnCuda = 6;
 
 using Clock = std::chrono::steady_clock;
 
@@ -37,16 +42,21 @@ class PipelineImpl : public Pipeline {
  public:
   Engine& engine() override { return *engine_; }
   const PipelineConfig& config() const override { return config_; }
+  int batch() const override { return static_cast<int>(patch_boxes_.shape[0]); }
   SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control) override;
 
   Status open(const PipelineOptions& options);
 
  private:
   Status check_graphs();
+  Status open_engine();
+  Status chain_graphs();
   void place_slice(const std::vector<float>& grey, int64_t height, int64_t width);
   void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
-  Status detect(SliceResult& slice, const RunControl& control);
+  Status read_detections(SliceResult& slice) const;
   Status classify(SliceResult& slice, const RunControl& control);
+  Status run_chain(const std::vector<float>& grey, SliceResult& slice, const RunControl& control);
+  void take_probabilities(Vertebra& vertebra, const float* of_patches) const;
 
   PipelineOptions options_;
   std::unique_ptr<Engine> engine_;
@@ -55,16 +65,17 @@ class PipelineImpl : public Pipeline {
   Plan* classifier_ = nullptr;
   Tensor canvas_, boxes_, scores_, count_;                           // of the detector
   Tensor patch_canvas_, patch_boxes_, patch_count_, probabilities_;  // of the classifier
-  std::vector<Tensor> invalid_;  // counters of non-finite numbers that an operator saw
+  std::vector<Tensor> invalid_;                                      // counters of non-finite numbers
+  std::vector<std::string> invalid_names_;
+  std::unique_ptr<ChainedPlan> chain_;  // on a card; the tensors of the detector above are then those of its slot
 };
 
 Status PipelineImpl::open(const PipelineOptions& options) {
   options_ = options;
-  if (options_.batch < 1 || options_.batch > 1024) {
+  if (options_.batch < 0 || options_.batch > 1024) {
     return error(ErrorId::E_USAGE, "batch out of range").expected("1 to 1024", std::to_string(options_.batch));
   }
-  options_.engine.rows["classifier"] = options_.batch;
-  SPINERT_ASSIGN(engine_, Engine::open(options_.model, options_.engine));
+  SPINERT_TRY(open_engine());
   const auto config = engine_->model().metadata.find("spinert.config");
   if (config == engine_->model().metadata.end()) {
     return error(ErrorId::E_CONFIG, "the model holds no config", options_.model);
@@ -80,7 +91,40 @@ Status PipelineImpl::open(const PipelineOptions& options) {
     }
     config_.diagnosis.score_threshold = *options_.threshold;
   }
-  return check_graphs();
+  SPINERT_TRY(check_graphs());
+  return engine_->device().cuda ? chain_graphs() : Status();
+}
+
+Status PipelineImpl::open_engine() {
+  options_.engine.rows["classifier"] = options_.batch > 0 ? options_.batch : kBatchOnCpu;
+  options_.engine.rows_on_cuda["classifier"] = options_.batch > 0 ? options_.batch : kBatchOnCuda;
+  auto opened = Engine::open(options_.model, options_.engine);
+  if (opened.status().id() == ErrorId::E_OOM_DEVICE && options_.batch != 1) {
+    // FS-06: once more with the smallest batch; batch() says so.
+    options_.engine.rows_on_cuda["classifier"] = 1;
+    opened = Engine::open(options_.model, options_.engine);
+  }
+  if (!opened.ok()) return opened.status();
+  engine_ = std::move(opened).value();
+  return {};
+}
+
+// On a card the slice goes from its pixels to all probabilities without the host.
+Status PipelineImpl::chain_graphs() {
+  ChainSpec spec;
+  spec.first = "detector";
+  spec.second = "classifier";
+  spec.opening = OpId::place;
+  spec.opening_params = std::make_shared<PlaceParams>(PlaceParams{config_.detector.input.size});
+  spec.opened = "canvas";
+  spec.whole = {{"canvas", "canvas"}};
+  spec.rows = {{"boxes", "boxes"}};
+  spec.scores = "scores";
+  spec.threshold = config_.diagnosis.score_threshold;
+  spec.chunk_count = "count";
+  spec.collected = "probabilities";
+  SPINERT_ASSIGN(chain_, engine_->chain(spec));
+  return {};
 }
 
 // The graphs must have the inputs and outputs of a detector and a classifier, with the sizes of the config.
@@ -98,7 +142,9 @@ Status PipelineImpl::check_graphs() {
     Shape shape;
   };
   const int64_t size = config_.detector.input.size, best = config_.detector.box.detections_per_image;
-  const int64_t rows = options_.batch, patches = rows * static_cast<int64_t>(config_.patches.table.size());
+  const auto& wanted_rows = engine_->device().cuda ? options_.engine.rows_on_cuda : options_.engine.rows;
+  const int64_t rows = wanted_rows.at("classifier");
+  const int64_t patches = rows * static_cast<int64_t>(config_.patches.table.size());
   const auto classes = static_cast<int64_t>(config_.classifier.class_names.size());
   const Wanted wanted[] = {
       {detector_, "canvas", &canvas_, DType::f32, {1, size, size, 1}},
@@ -123,6 +169,7 @@ Status PipelineImpl::check_graphs() {
       const Tensor value = detector_->value(output);
       if (output.ends_with("invalid") && value.dtype == DType::i32 && value.shape == Shape{1}) {
         invalid_.push_back(value);
+        invalid_names_.push_back(output);
       }
     }
   }
@@ -171,8 +218,7 @@ Status non_finite(const std::string& where) {
       .hint("Do not read this slice as negative; check the model with `spinert verify`.");
 }
 
-Status PipelineImpl::detect(SliceResult& slice, const RunControl& control) {
-  SPINERT_TRY(detector_->run(control));
+Status PipelineImpl::read_detections(SliceResult& slice) const {
   for (const Tensor& counter : invalid_) {
     if (*counter.i32() != 0) return non_finite("detector");
   }
@@ -184,9 +230,11 @@ Status PipelineImpl::detect(SliceResult& slice, const RunControl& control) {
     slice.candidates.push_back({{b[0] - dx, b[1] - dy, b[2] - dx, b[3] - dy}, scores_.f32()[i]});
   }
   const auto threshold = static_cast<float>(config_.diagnosis.score_threshold);
-  for (const Candidate& candidate : slice.candidates) {
+  for (size_t i = 0; i < slice.candidates.size(); ++i) {
+    const Candidate& candidate = slice.candidates[i];
     if (!(candidate.score >= threshold)) continue;
     Vertebra vertebra;
+    vertebra.candidate = static_cast<int>(i);
     vertebra.box = candidate.box;
     vertebra.score = candidate.score;
     slice.vertebrae.push_back(std::move(vertebra));
@@ -195,39 +243,70 @@ Status PipelineImpl::detect(SliceResult& slice, const RunControl& control) {
   return {};
 }
 
+// The mean over the patches of one vertebra, its labels, and where the patches lay.
+void PipelineImpl::take_probabilities(Vertebra& vertebra, const float* of_patches) const {
+  const size_t patches = config_.patches.table.size(), classes = config_.classifier.class_names.size();
+  vertebra.probabilities.assign(classes, 0.0f);
+  for (size_t c = 0; c < classes; ++c) {
+    float sum = 0;  // fp32, in table order
+    for (size_t k = 0; k < patches; ++k) sum += of_patches[k * classes + c];
+    vertebra.probabilities[c] = sum / static_cast<float>(patches);
+  }
+  label(vertebra, config_.classifier);
+  const Box& box = vertebra.box;
+  const double longer = std::max(double(box[2]) - box[0], double(box[3]) - box[1]);
+  for (const auto& entry : config_.patches.table) {
+    const double side = entry[0] * longer;
+    vertebra.patches.push_back(
+        {(double(box[0]) + box[2]) / 2 + entry[1] * side, (double(box[1]) + box[3]) / 2 + entry[2] * side, side});
+  }
+}
+
 Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
-  const int64_t size = config_.detector.input.size;
-  const auto dx = static_cast<float>(shift(slice.width, size)), dy = static_cast<float>(shift(slice.height, size));
-  const auto patches = static_cast<int64_t>(config_.patches.table.size());
-  const int64_t classes = probabilities_.shape[1], batch = patch_boxes_.shape[0];
+  const int64_t row = probabilities_.elements() / patch_boxes_.shape[0], batch = patch_boxes_.shape[0];
   const auto total = static_cast<int64_t>(slice.vertebrae.size());
   for (int64_t first = 0; first < total; first += batch) {
     const int64_t rows = std::min(batch, total - first);
     *patch_count_.i32() = static_cast<int32_t>(rows);
     for (int64_t r = 0; r < rows; ++r) {
-      const Box& box = slice.vertebrae[static_cast<size_t>(first + r)].box;
-      const float on_canvas[] = {box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy};
-      std::copy(on_canvas, on_canvas + 4, patch_boxes_.f32() + r * 4);
+      // The detector's own numbers: coordinates of the slice are rounded, and would cut a slightly different patch.
+      const float* box = boxes_.f32() + 4 * slice.vertebrae[static_cast<size_t>(first + r)].candidate;
+      std::copy(box, box + 4, patch_boxes_.f32() + r * 4);
     }
     SPINERT_TRY(classifier_->run(control));
     if (!all_finite(probabilities_)) return non_finite("classifier");
     for (int64_t r = 0; r < rows; ++r) {
-      Vertebra& vertebra = slice.vertebrae[static_cast<size_t>(first + r)];
-      vertebra.probabilities.assign(static_cast<size_t>(classes), 0.0f);
-      for (int64_t c = 0; c < classes; ++c) {
-        float sum = 0;  // fp32, in table order
-        for (int64_t k = 0; k < patches; ++k) sum += probabilities_.f32()[(r * patches + k) * classes + c];
-        vertebra.probabilities[static_cast<size_t>(c)] = sum / static_cast<float>(patches);
-      }
-      label(vertebra, config_.classifier);
-      const Box& box = vertebra.box;
-      const double longer = std::max(double(box[2]) - box[0], double(box[3]) - box[1]);
-      for (const auto& entry : config_.patches.table) {
-        const double side = entry[0] * longer;
-        vertebra.patches.push_back(
-            {(double(box[0]) + box[2]) / 2 + entry[1] * side, (double(box[1]) + box[3]) / 2 + entry[2] * side, side});
-      }
+      take_probabilities(slice.vertebrae[static_cast<size_t>(first + r)], probabilities_.f32() + r * row);
     }
+  }
+  return {};
+}
+
+// The part of the slice that lies on the canvas goes to the card; the rest happens there.
+Status PipelineImpl::run_chain(const std::vector<float>& grey, SliceResult& slice, const RunControl& control) {
+  constexpr int kSlot = 0;
+  const int64_t size = config_.detector.input.size;
+  const int64_t height = std::min<int64_t>(slice.height, size), width = std::min<int64_t>(slice.width, size);
+  const int64_t top = std::max<int64_t>(0, -shift(slice.height, size)),
+                left = std::max<int64_t>(0, -shift(slice.width, size));
+  for (int64_t y = 0; y < height; ++y) {
+    std::copy_n(grey.data() + (top + y) * slice.width + left, width, chain_->picture(kSlot) + y * width);
+  }
+  SPINERT_TRY(chain_->submit(kSlot, height, width, control));
+  SPINERT_TRY(chain_->wait(kSlot));
+  boxes_ = chain_->value(kSlot, "boxes");
+  scores_ = chain_->value(kSlot, "scores");
+  for (size_t i = 0; i < invalid_.size(); ++i) invalid_[i] = chain_->value(kSlot, invalid_names_[i]);
+  SPINERT_TRY(read_detections(slice));
+  const Tensor collected = chain_->collected(kSlot);
+  if (!all_finite(collected)) return non_finite("classifier");
+  const int64_t row = collected.elements() / boxes_.shape[0];
+  for (Vertebra& vertebra : slice.vertebrae) {
+    // Both sides count the scores at or above one threshold, best first.
+    if (vertebra.candidate >= chain_->fed_rows(kSlot)) {
+      return error(ErrorId::E_INTERNAL, "a vertebra was not classified", "candidate " + std::to_string(vertebra.candidate));
+    }
+    take_probabilities(vertebra, collected.f32() + vertebra.candidate * row);
   }
   return {};
 }
@@ -251,18 +330,26 @@ SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& so
   slice.preview.resize(grey.size());
   std::ranges::transform(grey, slice.preview.begin(),
                          [](float v) { return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f))); });
-  place_slice(grey, picture.height, picture.width);
   note_cropping(grey, slice);
-
-  const auto placed = Clock::now();
-  Status status = detect(slice, control);
-  const auto detected = Clock::now();
-  if (status.ok()) status = classify(slice, control);
-  const auto classified = Clock::now();
-  slice.milliseconds = {{"place", milliseconds(begin, placed)},
-                        {"detector", milliseconds(placed, detected)},
-                        {"classifier", milliseconds(detected, classified)},
-                        {"slice", milliseconds(begin, classified)}};
+  Status status;
+  if (chain_) {
+    const auto prepared = Clock::now();
+    status = run_chain(grey, slice, control);
+    const auto done = Clock::now();
+    slice.milliseconds = {{"card", milliseconds(prepared, done)}, {"slice", milliseconds(begin, done)}};
+  } else {
+    place_slice(grey, picture.height, picture.width);
+    const auto placed = Clock::now();
+    status = detector_->run(control);
+    if (status.ok()) status = read_detections(slice);
+    const auto detected = Clock::now();
+    if (status.ok()) status = classify(slice, control);
+    const auto classified = Clock::now();
+    slice.milliseconds = {{"place", milliseconds(begin, placed)},
+                          {"detector", milliseconds(placed, detected)},
+                          {"classifier", milliseconds(detected, classified)},
+                          {"slice", milliseconds(begin, classified)}};
+  }
   if (!status.ok()) {
     // Half a result could be taken for a whole one.
     slice.vertebrae.clear();

@@ -22,7 +22,7 @@ namespace spinert {
 struct PipelineOptions {
   std::string model;  // path of the model file
   EngineOptions engine;
-  int batch = 2;                    // vertebrae per run of the classifier; does not change any result
+  int batch = 0;                    // vertebrae per run of the classifier; changes no result; 0: what suits the device
   std::optional<float> threshold;   // replaces diagnosis.score_threshold of the config
   std::optional<double> hu_offset;  // picture values are HU + offset: apply the config's window
 };
@@ -34,6 +34,7 @@ class Pipeline {
 
   virtual Engine& engine() = 0;
   virtual const PipelineConfig& config() const = 0;
+  virtual int batch() const = 0;
   // Fills everything of the slice. Errors of the run itself (cancelled, timeout) give status "failed" with that id.
   virtual SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
 };

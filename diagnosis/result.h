@@ -26,7 +26,8 @@ struct PatchWindow {
 };
 
 struct Vertebra {
-  int id = 0;  // 1..n from top to bottom
+  int id = 0;         // 1..n from top to bottom
+  int candidate = 0;  // its place in SliceResult::candidates
   Box box{};
   float score = 0;
   std::vector<float> probabilities;  // in the order of the classifier's class names

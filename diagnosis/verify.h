@@ -1,10 +1,13 @@
-// verify.h - proves that the cpu backend computes what the reference computes (DESIGN section 9, verify).
+// verify.h - proves that a fast backend computes what the reference computes (DESIGN section 9, verify).
 //
 // Local pass: every node of both graphs runs on the reference's inputs, on the reference and on each level; outputs
 // must lie within the operator's tolerance, integers must be equal. Global pass: whole diagnoses are compared:
 // vertebrae match one to one at IoU >= 0.999, |score| and |probability| differ by at most 1e-4, no label flips unless
 // the probability is that close to its threshold. A box whose score is that close to the threshold may be missing on
 // one side; it is counted as excused.
+//
+// In mixed precision weights and maps are rounded to 16 bits: a node that touches such numbers has the bound that the
+// 16-bit type's unit roundoff gives, and whole diagnoses have verify_limits("mixed").
 #pragma once
 
 #include <functional>
@@ -20,10 +23,13 @@ namespace spinert {
 struct VerifyLimits {
   double iou = 0.999, score = 1e-4, probability = 1e-4;
 };
+// fp32, or mixed: IoU 0.98, score 0.02, probability 0.01.
+VerifyLimits verify_limits(const std::string& precision);
 
 struct VerifyOptions {
   std::string model;
-  std::vector<std::string> levels;  // "scalar", "avx2", "avx512": each must exist on this machine
+  std::string device = "cpu", precision;
+  std::vector<std::string> levels;  // "scalar", "avx2", "avx512"; "sm80", "sm90a": each must exist on this machine
   int threads = 0;
   std::optional<float> threshold;
   std::string dump_folder;  // outputs of every node of the first input as .npy, one folder per engine; empty: none

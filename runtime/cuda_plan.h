@@ -30,6 +30,7 @@ class CudaPlan : public PlanImpl {
   void forget_copies();
   // The part of io() that the caller reads, on the card; offset of a value in it, -1 if it lies elsewhere.
   const void* results() const;
+  const unsigned char* results_mirror() const { return mirror_ + io().inputs; }
   int64_t offset_in_results(std::string_view name) const;
   Status stopped(const RunControl& control) const { return check_control(control, 0); }
 

@@ -2,13 +2,15 @@
 // header alone is refused before memory is taken, and no result can be computed before both inner hashes are compared.
 #include "runtime/engine.h"
 
+#include <algorithm>
 #include <future>
 #include <set>
 
 #include "config/json.h"
 #include "graph/fusion.h"
+#include "graph/precision.h"
 #include "kernels/crop_resize/crop_resize.h"
-#include "runtime/plan_impl.h"
+#include "runtime/chained_plan_impl.h"
 #include "runtime/weight_loader.h"
 #include "weights/model_file.h"
 
@@ -31,6 +33,7 @@ class EngineImpl : public Engine {
     const auto it = plans_.find(std::string(graph));
     return it == plans_.end() ? nullptr : it->second.get();
   }
+  Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) override;
   Result<std::string> file_sha256() override { return file_hash_.get(); }
 
   Status open(const std::string& path, const EngineOptions& options);
@@ -49,11 +52,24 @@ class EngineImpl : public Engine {
   DeviceInfo device_;
   MemoryPlan memory_;
   std::shared_ptr<CudaDevice> cuda_;  // before everything that lies on it
-  AlignedBuffer arena_, scratch_;     // on the host
+  Level limit_ = Level::any;
+  AlignedBuffer arena_, scratch_;  // on the host
   std::unique_ptr<WeightLoader> weights_;
   std::map<std::string, std::unique_ptr<PlanImpl>> plans_;
   std::shared_future<Result<std::string>> file_hash_;  // last: its thread reads file_
 };
+
+Result<std::unique_ptr<ChainedPlan>> EngineImpl::chain(const ChainSpec& spec) {
+  if (!cuda_) return error(ErrorId::E_DEVICE, "only a card runs chained graphs", device_.name);
+  const auto first = plans_.find(spec.first), second = plans_.find(spec.second);
+  if (first == plans_.end() || second == plans_.end()) {
+    return error(ErrorId::E_MODEL_ARCH, "no such graphs to chain", spec.first + ", " + spec.second);
+  }
+  SPINERT_ASSIGN(auto chained, chain_plans(spec, *cuda_, limit_, static_cast<CudaPlan&>(*first->second),
+                                           static_cast<CudaPlan&>(*second->second)));
+  memory_.io += chained->device_bytes();
+  return chained;
+}
 
 std::optional<Shape> to_shape(const std::vector<uint64_t>& dims) {
   if (dims.size() > kMaxRank) return std::nullopt;
@@ -87,6 +103,7 @@ Status shorten_crop_tables(Graph& graph, int64_t entries) {
 Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   SPINERT_ASSIGN(const Device device, resolve_device(options));
   cuda_ = device.cuda;
+  limit_ = device.limit;
   SPINERT_ASSIGN(file_, ModelFile::open(path));
   if (!options.model_sha256.empty()) {
     SPINERT_ASSIGN(const std::string hash, whole_file_sha256(file_->file()));
@@ -110,6 +127,14 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   return {};
 }
 
+// On a card all rewrites that it has kernels for.
+FusionOptions rewrites(bool cuda) {
+  const auto has_row = [](OpId op) {
+    return std::ranges::any_of(cuda_kernels(), [&](const KernelInfo& row) { return row.op == op; });
+  };
+  return {.fpn_merge = cuda && has_row(OpId::fpn_merge), .rpn_head = cuda && has_row(OpId::rpn_head)};
+}
+
 Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& device) {
   SPINERT_ASSIGN(const nlohmann::json graphs, parse_json(file_->graph(), ErrorId::E_MODEL_FORMAT, kKeyGraph));
   if (!graphs.is_object() || graphs.empty()) {
@@ -129,7 +154,8 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
       SPINERT_TRY(set_rows(graph, rows->second));
     }
     if (options.crop_entries > 0) SPINERT_TRY(shorten_crop_tables(graph, options.crop_entries));
-    if (options.fuse) SPINERT_TRY(fuse(graph));
+    if (options.fuse) SPINERT_TRY(fuse(graph, rewrites(device.cuda != nullptr || options.cuda_rewrites)));
+    if (device.precision == "mixed") SPINERT_TRY(set_half_activations(graph, DType::f16));
     SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
   }
   return {};

@@ -37,6 +37,7 @@ struct EngineOptions {
   int64_t memory_limit = 0;        // bytes for weights and activations; 0: what the machine or card has
   std::string model_sha256;        // if set, the whole file must have this hash, checked before work
   bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
+  bool cuda_rewrites = false;      // the rewrites of a card on any device: nodes to compare a card with, one by one
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
   std::map<std::string, int64_t> rows;
   std::map<std::string, int64_t> rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
@@ -81,6 +82,7 @@ struct NodeInfo {
   double flops = 0, bytes = 0;                                // at full capacity
   int64_t packed_bytes = 0, scratch_bytes = 0;
   bool constant = false;  // depends on shapes only and ran once when the engine was opened
+  bool half = false;      // reads or writes 16-bit floats
 };
 
 // Of the card on cuda, of the host otherwise.
@@ -119,6 +121,9 @@ class Plan {
   virtual double tolerance(size_t index, double& relative) const = 0;
 };
 
+class ChainedPlan;
+struct ChainSpec;
+
 class Engine {
  public:
   // Reads, checks and packs the model: format rules, metadata and data hashes, finite weights, shapes against the
@@ -132,6 +137,8 @@ class Engine {
   // Null if the model has no such graph.
   virtual Plan* plan(std::string_view graph) = 0;
   virtual std::vector<std::string> graphs() const = 0;
+  // On cuda: two graphs as one (runtime/chained_plan.h), which must not outlive the engine. E_DEVICE elsewhere.
+  virtual Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) = 0;
   // SHA-256 of the whole file. Computed on a thread of its own from open() on; waits for it. E_MODEL_HASH if the file
   // changed after it was read.
   virtual Result<std::string> file_sha256() = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/half.h"
 #include "runtime/cuda_plan.h"
 #include "runtime/host_plan.h"
 
@@ -79,6 +80,8 @@ Status PlanImpl::choose_kernels(const Device& device, int workers) {
     info.packed_bytes = planned.packed_bytes;
     info.scratch_bytes = planned.scratch_bytes;
     info.constant = planned.constant;
+    const auto is_half_tensor = [](const Tensor& tensor) { return is_half(tensor.dtype); };
+    info.half = std::ranges::any_of(planned.in, is_half_tensor) || std::ranges::any_of(planned.out, is_half_tensor);
     infos_.push_back(std::move(info));
     nodes_.push_back(std::move(planned));
   }

@@ -12,7 +12,8 @@
 
 namespace spinert::ptx {
 
-// Registers that setmaxnreg takes: 24 to 256 in steps of 8.
+// Registers that setmaxnreg takes: 24 to 256 in steps of 8. The kernel needs __launch_bounds__(threads, blocks) with
+// both numbers, or the compiler drops the instruction; ptxas says so (C7508).
 template <int R>
 constexpr bool is_register_budget = R >= 24 && R <= 256 && R % 8 == 0;
 

@@ -3,10 +3,12 @@
 // are streams, memory, packing, graphs and loops. Half types are widened on the way in and rounded on the way out.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 
 #include "kernels/base/emulation/emulated_device.h"
+#include "kernels/base/emulation/fibers.h"
 #include "kernels/base/half.h"
 #include "kernels/registry.h"
 
@@ -78,7 +80,8 @@ void pack(const OpCall& call, void* packed, ThreadPool& pool) {
 template <OpId op>
 Kernel kernel_of() {
   Kernel kernel{.run = run<op>};
-  if (op == OpId::conv2d || op == OpId::conv2d_stem || op == OpId::linear) {
+  constexpr OpId kWithWeight[] = {OpId::conv2d, OpId::conv2d_stem, OpId::linear, OpId::rpn_head, OpId::fpn_merge};
+  if (std::ranges::find(kWithWeight, op) != std::end(kWithWeight)) {
     kernel.packed_bytes = packed_bytes<op>;
     kernel.pack = pack<op>;
   }

@@ -29,6 +29,8 @@ const OpSuite add_suite = {
         "add plant=special c=33 seed=3",
         "add n=3 count=1 seed=4",
         "add n=0 seed=5",
+        "add n=2 h=3 w=3 c=8 count=0 seed=6",
+        "add n=2 h=3 w=3 c=40 count=7 plant=special seed=7",
     },
     build,
     true,

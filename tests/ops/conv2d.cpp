@@ -71,6 +71,21 @@ const OpSuite conv2d_suite = {
         "conv2d h=15 w=13 c=32 o=33 k=3 padding=1 bias=0 data=real seed=23",
         "conv2d n=3 h=16 w=12 c=64 o=64 k=3 padding=1 count=2 data=real activation=relu seed=24",
         "conv2d n=2 h=8 w=8 c=256 o=256 k=3 padding=1 data=real residual=1 seed=25",
+        // Tiles of 128 pixels on the tensor cores: tails in pixels and channels, all borders, more tiles than blocks.
+        "conv2d n=2 h=16 w=12 c=64 o=256 k=1 residual=1 residual_upsample=2 data=real seed=26",
+        "conv2d h=16 w=12 c=128 o=136 k=3 stride=2 padding=1 data=real activation=relu seed=27",
+        "conv2d n=3 h=13 w=11 c=64 o=72 k=1 stride=2 count=2 seed=28",
+        "conv2d h=9 w=9 c=64 o=64 k=3 padding=2 dilation=2 bias=0 seed=29",
+        "conv2d h=9 w=9 c=64 o=40 k=3 padding=1 output=f32 residual=1 seed=30",
+        "conv2d n=5 h=7 w=7 c=64 o=64 k=3 padding=1 count=9 data=real seed=31",
+        "conv2d n=5 h=7 w=7 c=64 o=64 k=3 padding=1 count=0 seed=32",
+        "conv2d h=38 w=37 c=64 o=128 k=3 padding=1 data=real residual=1 activation=relu6 seed=33",
+        "conv2d h=20 w=19 c=64 o=64 k=4 padding=5 stride=3 data=real seed=34",
+        // Long sums in segments: side by side where one image has few tiles, in one block where a batch has many.
+        "conv2d h=7 w=7 c=256 o=72 k=3 padding=1 data=real residual=1 activation=relu seed=35",
+        "conv2d n=9 h=7 w=7 c=256 o=72 k=3 padding=1 data=real residual=1 activation=relu count=8 seed=35",
+        // Tiles of 256 channels.
+        "conv2d h=111 w=111 c=128 o=256 k=1 data=real residual=1 seed=36",
     },
     build,
     true,

@@ -1,5 +1,8 @@
-// Cases of conv2d_stem: odd and even sizes (other border classes at the end), partial pixel tiles and channel panels.
+// Cases of conv2d_stem: odd and even sizes (other border classes at the end), partial pixel tiles and channel panels, a
+// NaN that must reach the outputs of its windows and no other.
 #include "kernels/conv2d_stem/conv2d_stem.h"
+
+#include <limits>
 
 #include "kernels/base/half.h"
 #include "tests/ops/op_case.h"
@@ -22,6 +25,9 @@ Status build(const CaseLine& line, CaseInput& input) {
   input.add(DType::f32,
             {stem_classes(h, oh, k, p.stride, p.padding).count, stem_classes(w, ow, k, p.stride, p.padding).count, o});
   for (size_t i = 0; i < 3; ++i) fill(input.in[i].view(), data, seed + i);
+  if (const int64_t at = line.get("nan_at", -1); at >= 0) {
+    input.in[0].view().f32()[at] = std::numeric_limits<float>::quiet_NaN();
+  }
   if (count >= 0) input.set_count(0, static_cast<int32_t>(count));
   return {};
 }
@@ -44,6 +50,9 @@ const OpSuite conv2d_stem_suite = {
         "conv2d_stem h=17 w=66 o=136 seed=11",
         "conv2d_stem n=2 h=35 w=9 o=8 data=real activation=sigmoid count=1 seed=12",
         "conv2d_stem n=2 h=12 o=10 padding=0 count=5 seed=13",
+        // One NaN at row 10, column 20: also the place behind the window of a pixel and the row below it.
+        "conv2d_stem h=20 w=70 o=40 activation=relu nan_at=720 seed=14",
+        "conv2d_stem h=20 w=21 o=8 data=real padding=2 nan_at=0 seed=15",
     },
     build,
     true,

@@ -41,6 +41,7 @@ const OpSuite crop_resize_suite = {
         "crop_resize size=16 b=0 seed=14",
         "crop_resize size=8 b=3 s=0 seed=15",
         "crop_resize size=20 b=8 s=512 table=4,0,0 seed=16",
+        "crop_resize size=300 b=1 s=40 boxes=cluster table=2,0.1,0.1 seed=17",
     },
     build,
 };

@@ -32,6 +32,8 @@ const OpSuite global_average_pool_suite = {
         "global_average_pool n=3 count=2 c=300 seed=7",
         "global_average_pool n=0 seed=8",
         "global_average_pool c=0 seed=9",
+        "global_average_pool n=2 h=3 w=4 c=264 seed=10",
+        "global_average_pool n=3 h=2 c=8 count=9 data=int seed=11",
     },
     build,
     true,

@@ -41,6 +41,11 @@ const OpSuite linear_suite = {
         "linear r=20 k=64 o=64 count=99 seed=8",
         "linear r=113 k=48 o=40 data=real activation=sigmoid seed=9",
         "linear r=9 k=4000 o=50 data=real activation=relu seed=10",
+        // Tiles of 128 rows on the tensor cores: tails in rows, k and columns; long sums in segments.
+        "linear r=130 k=72 o=24 data=real seed=11",
+        "linear r=700 k=136 o=72 data=real activation=relu count=650 output=f32 seed=12",
+        "linear r=40 k=1560 o=80 data=real activation=relu count=33 seed=13",
+        "linear r=520 k=1560 o=80 data=real activation=relu seed=13",
     },
     build,
     true,

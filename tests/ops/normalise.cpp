@@ -30,6 +30,8 @@ const OpSuite normalise_suite = {
         "normalise plant=nan seed=4",
         "normalise n=3 count=2 seed=5",
         "normalise n=0 seed=6",
+        "normalise n=2 h=5 w=13 mean=0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1,1.1,1.2,1.3,1.4,1.5,1.6 "
+        "std=1,1,1,1,1,1,1,1,2,2,2,2,2,2,2,2 count=7 seed=7",
     },
     build,
 };

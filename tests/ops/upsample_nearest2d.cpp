@@ -30,6 +30,8 @@ const OpSuite upsample_nearest2d_suite = {
         "upsample_nearest2d n=3 count=1 seed=5",
         "upsample_nearest2d n=0 seed=6",
         "upsample_nearest2d h=0 seed=7",
+        "upsample_nearest2d n=2 h=3 w=5 c=8 plant=special count=9 seed=8",
+        "upsample_nearest2d n=2 h=3 w=5 c=9 count=0 seed=9",
     },
     build,
     true,

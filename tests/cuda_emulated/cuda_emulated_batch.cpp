@@ -1,0 +1,71 @@
+// One image gives the same bytes alone and in a batch, whatever tile, split or order of blocks a kernel chooses for it.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "tests/ops/op_case.h"
+
+namespace spinert {
+namespace {
+
+// Data depends on the index of a number alone, so that the first rows of
+// a batch are the same image.
+struct BatchCase {
+  const char* line;
+  const char* alone;
+  const char* batch;
+};
+constexpr BatchCase kCases[] = {
+    {"conv2d h=7 w=7 c=64 o=64 k=3 padding=1 data=real", "n=1", "n=11"},
+    {"conv2d h=7 w=7 c=256 o=72 k=3 padding=1 data=real residual=1 activation=relu", "n=1", "n=9"},
+    {"conv2d h=5 w=6 c=512 o=200 k=3 stride=2 padding=1 data=real bias=0", "n=1", "n=30"},
+    {"linear k=1560 o=80 data=real activation=relu", "r=3", "r=520"},
+    {"linear k=192 o=136 data=real", "r=1", "r=300"},
+};
+
+class BatchOf : public testing::TestWithParam<const KernelInfo*> {};
+
+std::string bytes_of(const std::string& text, const KernelInfo& kernel, CudaDevice& device) {
+  const auto line = cases::CaseLine::parse(text);
+  auto prepared = cases::prepare(line.value());
+  EXPECT_TRUE(prepared.ok()) << text;
+  if (!prepared.ok()) return {};
+  if (kernel.kernel->rejects && kernel.kernel->rejects(prepared.value().call())) return {};
+  const Status status = cases::run_cuda_kernel(kernel, prepared.value(), device);
+  EXPECT_TRUE(status.ok()) << text << ": " << status.to_string();
+  const Tensor& y = prepared.value().out[0];
+  return {static_cast<const char*>(y.data), static_cast<size_t>(y.bytes())};
+}
+
+TEST_P(BatchOf, OneIsTheSame) {
+  const KernelInfo& kernel = *GetParam();
+  auto device = CudaDevice::open(0);
+  ASSERT_TRUE(device.ok()) << device.status().to_string();
+  int compared = 0;
+  for (const BatchCase& batch_case : kCases) {
+    if (cases::CaseLine::parse(batch_case.line).value().op() != op_info(kernel.op).name) continue;
+    for (const char* type : {"", " dtype=f16", " dtype=bf16"}) {
+      const std::string text = std::string(batch_case.line) + type + " ";
+      const std::string one = bytes_of(text + batch_case.alone, kernel, *device.value());
+      const std::string all = bytes_of(text + batch_case.batch, kernel, *device.value());
+      ASSERT_LE(one.size(), all.size());
+      EXPECT_EQ(0, std::memcmp(one.data(), all.data(), one.size())) << text;
+      compared += !one.empty();
+    }
+  }
+  EXPECT_GT(compared, 0) << "no case reaches " << kernel.name;
+}
+
+std::vector<const KernelInfo*> products() {
+  std::vector<const KernelInfo*> rows;
+  for (const KernelInfo& kernel : cuda_kernels()) {
+    if (kernel.op == OpId::conv2d || kernel.op == OpId::linear) rows.push_back(&kernel);
+  }
+  return rows;
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, BatchOf, testing::ValuesIn(products()),
+                         [](const auto& row) { return std::string(row.param->name); });
+
+}  // namespace
+}  // namespace spinert
