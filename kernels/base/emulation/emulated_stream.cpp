@@ -94,13 +94,10 @@ void EmulatedStream::fill(void* device, unsigned char value, int64_t bytes) {
 
 Status EmulatedStream::synchronize() {
   if (allowed(recording_.empty(), "a synchronisation")) advance();
-  if (const std::string problem = take_host_problem(); !problem.empty()) {
-    fail(error(ErrorId::E_VERIFY, problem, place(card_)));
+  if (const std::string found = take_host_problem(); !found.empty()) {
+    fail(error(ErrorId::E_VERIFY, found, place(card_)));
   }
   ++all_counters.synchronisations;
-  if (const std::string problem = take_host_problem(); !problem.empty()) {
-    fail(error(ErrorId::E_VERIFY, problem, place(card_)));
-  }
   return status();
 }
 
