@@ -44,8 +44,8 @@ const OpSuite linear_suite = {
         // Tiles of 128 rows on the tensor cores: tails in rows, k and columns; long sums in segments.
         "linear r=130 k=72 o=24 data=real seed=11",
         "linear r=700 k=136 o=72 data=real activation=relu count=650 output=f32 seed=12",
-        "linear r=40 k=1560 o=80 data=real activation=relu count=33 seed=13",
-        "linear r=520 k=1560 o=80 data=real activation=relu seed=13",
+        "linear r=40 k=2312 o=80 data=real activation=relu count=33 seed=13",
+        "linear r=500 k=2312 o=80 data=real activation=relu seed=13",
     },
     build,
     true,
