@@ -26,7 +26,8 @@ Counters all_counters;
 
 bool EmulatedStream::in_device_memory(const void* device, int64_t bytes) {
   if (device_valid(device_offset(device), static_cast<size_t>(bytes))) return true;
-  fail(error(ErrorId::E_VERIFY, "a transfer of " + std::to_string(bytes) + " bytes leaves device memory", place(card_)));
+  fail(
+      error(ErrorId::E_VERIFY, "a transfer of " + std::to_string(bytes) + " bytes leaves device memory", place(card_)));
   return false;
 }
 
