@@ -15,10 +15,10 @@ namespace {
 using spinert::emulation::Access;
 using spinert::emulation::check_access;
 using spinert::emulation::checking;
+using spinert::emulation::device_at_work;
 using spinert::emulation::device_base;
 using spinert::emulation::device_offset;
 using spinert::emulation::kDeviceRange;
-using spinert::emulation::device_at_work;
 using spinert::emulation::note_host_access;
 
 void access(const void* address, size_t bytes, Access kind, const void* caller) {
