@@ -50,6 +50,8 @@ const OpSuite linear_suite = {
         "linear r=150 k=8 o=200 data=real activation=relu seed=14",
         "linear r=6 k=1032 o=20 count=4 data=real output=f32 seed=15",
         "linear r=250 k=1032 o=60 count=190 data=real seed=16",
+        "linear r=40 k=2312 o=80 data=real activation=relu count=33 seed=13",
+        "linear r=500 k=2312 o=80 data=real activation=relu seed=13",
     },
     build,
     true,

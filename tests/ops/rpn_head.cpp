@@ -56,6 +56,7 @@ const OpSuite rpn_head_suite = {
         "rpn_head h=0 w=6 c=16 k=16 seed=12",
         "rpn_head h=7 w=9 c=16 k=16 plant=nan data=real seed=13",
         "rpn_head h=8 w=8 c=256 k=256 data=real seed=14",
+        "rpn_head h=40 w=33 c=8 k=8 levels=3 seed=15",
     },
     build,
     true,

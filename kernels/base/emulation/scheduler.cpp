@@ -26,7 +26,7 @@ Block block;
 Thread* current = nullptr;
 std::string problem;
 thread_local constinit bool checking = false;
-thread_local constinit bool launching = false;
+thread_local constinit bool device_at_work = false;
 const unsigned char* closure_base = nullptr;
 size_t closure_bytes = 0;
 
@@ -305,9 +305,7 @@ void launch(CudaStream& stream, LaunchRequest launched) {
     if (!count_launch(stream)) return;
     const std::lock_guard lock(one_launch);
     request = &launched;
-    launching = true;
     run_grid(stream);
-    launching = false;
     request = nullptr;
   });
 }
