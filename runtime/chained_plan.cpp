@@ -54,7 +54,7 @@ class ChainedPlanImpl : public ChainedPlan {
     std::unique_ptr<CudaGraph> graph;
   };
 
-  Status connect();
+  Status find_values();
   Status find_kernel(OpId op, const OpCall& call, const KernelInfo*& kernel) const;
   Result<CudaGraph*> graph(int slot, int64_t height, int64_t width);
   Status record(int slot, int64_t height, int64_t width);
@@ -84,7 +84,7 @@ class ChainedPlanImpl : public ChainedPlan {
 };
 
 // Finds the values by name and checks that rows fit.
-Status ChainedPlanImpl::connect() {
+Status ChainedPlanImpl::find_values() {
   opened_ = first_.on_device(spec_.opened);
   scores_ = first_.on_device(spec_.scores);
   collected_ = second_.on_device(spec_.collected);
@@ -123,7 +123,7 @@ Status ChainedPlanImpl::connect() {
 }
 
 Status ChainedPlanImpl::open() {
-  SPINERT_TRY(connect());
+  SPINERT_TRY(find_values());
   const int64_t result_bytes = collected_.bytes() / state_.chunk;  // of one fed row
   collected_bytes_ = aligned(result_bytes * state_.capacity, kDeviceAlignment);
   block_bytes_ = integer_offset(kIntegers);

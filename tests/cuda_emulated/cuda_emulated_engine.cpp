@@ -214,8 +214,8 @@ TEST(EmulatedEngineRows, ANodeThatNoKernelTakesIsRefused) {
   const int picture = graph.add_input("picture", DType::f32, {1, 210, 210, 1});
   const int weight = graph.add_constant("weight", DType::f32, {200, 200, 1, 1});
   const int border = graph.add_constant("border", DType::f32, {1, 1, 1});
-  const auto y = graph.add(OpId::conv2d_stem, "y", Conv2dStemParams{.stride = 1, .padding = 0},
-                           {picture, weight, border});
+  const auto y =
+      graph.add(OpId::conv2d_stem, "y", Conv2dStemParams{.stride = 1, .padding = 0}, {picture, weight, border});
   ASSERT_TRUE(y.ok()) << y.status().to_string();
   graph.outputs = {y.value()};
   const std::string path = testing::TempDir() + "/spinert_cuda_emulated_stem.safetensors";
