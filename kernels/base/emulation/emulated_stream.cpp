@@ -4,6 +4,7 @@
 
 #include "kernels/base/emulation/memory.h"
 #include "kernels/base/emulation/race_check.h"
+#include "kernels/base/emulation/state.h"
 
 namespace spinert::emulation {
 namespace {
@@ -50,7 +51,9 @@ void EmulatedStream::advance(int64_t until) {
     const Work work = std::move(waiting_.front());
     waiting_.pop_front();
     ++done_;
+    const bool outer = std::exchange(device_at_work, true);  // one stream may wait for another
     if (status().ok()) work();
+    device_at_work = outer;
   }
 }
 
@@ -92,10 +95,10 @@ void EmulatedStream::fill(void* device, unsigned char value, int64_t bytes) {
 
 Status EmulatedStream::synchronize() {
   if (allowed(recording_.empty(), "a synchronisation")) advance();
-  ++all_counters.synchronisations;
-  if (const std::string problem = take_host_problem(); !problem.empty()) {
-    fail(error(ErrorId::E_VERIFY, problem, place(card_)));
+  if (const std::string found = take_host_problem(); !found.empty()) {
+    fail(error(ErrorId::E_VERIFY, found, place(card_)));
   }
+  ++all_counters.synchronisations;
   return status();
 }
 
