@@ -57,6 +57,8 @@ const OpSuite rpn_head_suite = {
         "rpn_head h=7 w=9 c=16 k=16 plant=nan data=real seed=13",
         "rpn_head h=8 w=8 c=256 k=256 data=real seed=14",
         "rpn_head h=40 w=33 c=8 k=8 levels=3 seed=15",
+        "rpn_head h=25 w=24 c=64 k=48 levels=4 seed=16",
+        "rpn_head h=4 w=5 c=64 k=130 a=9 data=real seed=17",
     },
     build,
     true,
