@@ -4,19 +4,11 @@
 
 #include <limits>
 
-#include "kernels/base/cuda.cuh"
-#include "kernels/base/epilogue.h"
+#include "kernels/base/epilogue.cuh"
 
 namespace spinert::sm90a {
 
 inline constexpr int kEight = 8;
-
-struct alignas(16) EightHalves {
-  uint32_t pair[4];
-};
-struct alignas(16) FourFloats {
-  float value[4];
-};
 
 struct GemmEpilogue {
   const float* bias;  // null: none
@@ -50,25 +42,9 @@ __device__ __forceinline__ int64_t residual_row(const GemmTarget& target, int ro
   return int64_t{image} * (target.pixels / 4) + int64_t{y / 2} * (target.width / 2) + x / 2;
 }
 
-__device__ __forceinline__ void load_floats(const float* from, float (&to)[kEight]) {
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const FourFloats four = reinterpret_cast<const FourFloats*>(from)[half];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) to[4 * half + i] = four.value[i];
-  }
-}
-__device__ __forceinline__ void store_floats(float* to, const float (&from)[kEight]) {
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    reinterpret_cast<FourFloats*>(to)[half] = {from[4 * half], from[4 * half + 1], from[4 * half + 2],
-                                               from[4 * half + 3]};
-  }
-}
-
 // Eight columns of the bias; zero without one.
 __device__ __forceinline__ void load_bias(const GemmEpilogue& epilogue, int64_t column, float (&bias)[kEight]) {
-  if (epilogue.bias) return load_floats(epilogue.bias + column, bias);
+  if (epilogue.bias) return load_8(epilogue.bias + column, bias);
 #pragma unroll
   for (int i = 0; i < kEight; ++i) bias[i] = 0;
 }
@@ -81,23 +57,21 @@ __device__ __forceinline__ void finish_eight(const GemmEpilogue& epilogue, const
 #pragma unroll
   for (int i = 0; i < kEight; ++i) sum[i] += bias[i];
   if (target.residual) {
-    const T* from = static_cast<const T*>(target.residual) + residual * epilogue.columns + column;
-    const EightHalves eight = *reinterpret_cast<const EightHalves*>(from);
+    float other[kEight];
+    load_8(static_cast<const T*>(target.residual) + residual * epilogue.columns + column, other);
 #pragma unroll
-    for (int i = 0; i < kEight; ++i) {
-      sum[i] += ptx::to_float(T{static_cast<uint16_t>(eight.pair[i / 2] >> (i % 2 * 16))});
-    }
+    for (int i = 0; i < kEight; ++i) sum[i] += other[i];
   }
 #pragma unroll
   for (int i = 0; i < kEight; ++i) {
     sum[i] = sum[i] < epilogue.low ? epilogue.low : (sum[i] > epilogue.high ? epilogue.high : sum[i]);
   }
   const int64_t at = row * epilogue.columns + column;
-  if (epilogue.wide) return store_floats(static_cast<float*>(target.y) + at, sum);
-  EightHalves eight;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) eight.pair[i] = ptx::pack_x2<T>(sum[2 * i], sum[2 * i + 1]);
-  *reinterpret_cast<EightHalves*>(static_cast<T*>(target.y) + at) = eight;
+  if (epilogue.wide) {
+    store_8(static_cast<float*>(target.y) + at, sum);
+  } else {
+    store_8(static_cast<T*>(target.y) + at, sum);
+  }
 }
 
 }  // namespace spinert::sm90a

@@ -1,6 +1,8 @@
-// gemm_launch_sm90a.cuh - the host side of gemm_sm90a.cuh: packing of weights, the choice of tile and splits, launches.
+// gemm_launch_sm90a.cuh - the host side of gemm_sm90a.cuh: packing of weights, the choice of tile and segments,
+// launches.
 #pragma once
 
+#include "kernels/base/cuda_tiles.h"
 #include "kernels/base/gemm_sm90a.cuh"
 
 namespace spinert::sm90a {
@@ -16,7 +18,7 @@ struct WeightShape {
 
   int64_t packed_k() const { return round_up(k, kChunk); }
   int64_t packed_columns() const { return round_up(columns, kColumnGroup); }
-  int64_t chunks() const { return taps * packed_k() / kChunk; }
+  int64_t depth() const { return taps * packed_k(); }
   int64_t bytes() const { return taps * packed_columns() * packed_k() * 2; }
 };
 
@@ -52,35 +54,38 @@ struct GemmPlan {
   bool side_by_side = false;
 };
 
-struct GemmExtent {
-  int64_t rows_of_one;  // of one image
-  int64_t rows;         // of the capacity
-  int64_t columns, chunks;
-};
+// Predicted time of a product in steps of a tile of 128 columns, about 0.3 us each. Assumed, not measured.
+inline int64_t gemm_steps(int64_t tiles, int64_t chunks, int64_t segments, int64_t blocks) {
+  constexpr int64_t kReduceSteps = 10;     // the second launch
+  constexpr int64_t kPartialsPerStep = 8;  // tiles of partial sums that the card writes and reads in a step
+  const int64_t rounds = (tiles * segments + blocks - 1) / blocks;
+  const int64_t products = rounds * ((chunks + segments - 1) / segments);
+  return segments == 1 ? products : products + kReduceSteps + tiles * segments / kPartialsPerStep;
+}
 
-// Assumed, not measured: the constants below.
-inline GemmPlan gemm_plan(const GemmExtent& extent, int multiprocessors) {
+inline GemmPlan gemm_plan(const GemmShape& shape, int multiprocessors) {
   constexpr int64_t kBlocks = 132;        // of the card for which sums are cut; another card cuts them alike
   constexpr int64_t kWideTiles = 96;      // so many tiles of 256 columns keep that card busy
-  constexpr int64_t kSegmentChunks = 12;  // shorter segments cost more than they save
+  constexpr int64_t kSegmentChunks = 12;  // shorter segments would hold up large batches
   constexpr int64_t kMostSegments = 8;
-  constexpr int64_t kReduceChunks = 10;     // the second launch, in steps of a tile of 128 columns (0.3 us)
-  constexpr int64_t kPartialsPerChunk = 8;  // parts of tiles that the card writes and reads in the time of a step
+  const int64_t chunks = shape.depth / kChunk;
   const auto row_tiles = [](int64_t rows) { return (rows + kTileRows - 1) / kTileRows; };
-  if (extent.columns <= 64) return {.tile_columns = 64};
-  if (extent.columns % 256 == 0 && row_tiles(extent.rows_of_one) * (extent.columns / 256) >= kWideTiles) {
+  if (shape.columns <= 64) return {.tile_columns = 64};
+  if (shape.columns % 256 == 0 && row_tiles(shape.rows_of_one) * (shape.columns / 256) >= kWideTiles) {
     return {.tile_columns = 256};
   }
-  const int64_t column_tiles = (extent.columns + 127) / 128;
-  const int64_t of_one = row_tiles(extent.rows_of_one) * column_tiles;
-  const int64_t segments = std::min({kBlocks / of_one, extent.chunks / kSegmentChunks, kMostSegments});
-  if (segments <= 1) return {};
-  const int64_t tiles = row_tiles(extent.rows) * column_tiles;
-  const auto rounds = [&](int64_t items) { return (items + multiprocessors - 1) / multiprocessors; };
-  const int64_t alone = rounds(tiles) * extent.chunks;
-  const int64_t split = rounds(tiles * segments) * ((extent.chunks + segments - 1) / segments) + kReduceChunks +
-                        tiles * segments / kPartialsPerChunk;
-  return {.segments = static_cast<int>(segments), .side_by_side = split < alone};
+  const int64_t column_tiles = (shape.columns + 127) / 128;
+  const int64_t of_one = row_tiles(shape.rows_of_one) * column_tiles;
+  const auto of_one_in = [&](int64_t segments) { return gemm_steps(of_one, chunks, segments, kBlocks); };
+  int64_t best = 1;
+  for (int64_t segments = 2; segments <= std::min(chunks / kSegmentChunks, kMostSegments); ++segments) {
+    if (of_one_in(segments) < of_one_in(best)) best = segments;
+  }
+  if (best == 1) return {};
+  const int64_t tiles = row_tiles(shape.rows) * column_tiles;
+  const bool side_by_side =
+      gemm_steps(tiles, chunks, best, multiprocessors) < gemm_steps(tiles, chunks, 1, multiprocessors);
+  return {.segments = static_cast<int>(best), .side_by_side = side_by_side};
 }
 
 // ---- one product with one feature map
@@ -90,14 +95,14 @@ struct GemmProblem {
   DType type;
   WeightShape weight;
   const void* packed;
-  GemmExtent extent;
+  GemmShape shape;
   GemmParams<1> params;
 };
 
-inline int64_t partial_bytes(const GemmExtent& extent, int multiprocessors) {
-  const GemmPlan plan = gemm_plan(extent, multiprocessors);
+inline int64_t partial_bytes(const GemmShape& shape, int multiprocessors) {
+  const GemmPlan plan = gemm_plan(shape, multiprocessors);
   if (!plan.side_by_side) return 0;
-  return plan.segments * extent.rows * extent.columns * static_cast<int64_t>(sizeof(float));
+  return plan.segments * shape.rows * shape.columns * static_cast<int64_t>(sizeof(float));
 }
 
 template <class T, int kTileColumns, bool kAdds>
@@ -113,9 +118,9 @@ void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, c
   if (!a.ok()) return context.stream->fail(a.status());
   if (!b.ok()) return context.stream->fail(b.status());
   GemmParams<1> p = problem.params;
-  const int64_t rows = problem.extent.rows;
+  const int64_t rows = problem.shape.rows;
   p.work.column_tiles = static_cast<int>((weight.columns + kTileColumns - 1) / kTileColumns);
-  p.work.chunks = static_cast<int>(weight.chunks());
+  p.work.chunks = static_cast<int>(weight.depth() / kChunk);
   p.work.segments = plan.segments;
   p.work.side_by_side = plan.side_by_side;
   p.partial = plan.side_by_side ? static_cast<float*>(context.scratch) : nullptr;
@@ -137,7 +142,7 @@ void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, c
 
 template <class T>
 void launch_gemm(const GemmProblem& problem, const Result<ptx::TensorMap>& a, const RunContext& context) {
-  const GemmPlan plan = gemm_plan(problem.extent, context.stream->card().multiprocessors);
+  const GemmPlan plan = gemm_plan(problem.shape, context.stream->card().multiprocessors);
   if (plan.segments > 1 && !plan.side_by_side) return launch_tiles<T, 128, true>(problem, a, plan, context);
   switch (plan.tile_columns) {
     case 64: return launch_tiles<T, 64, false>(problem, a, plan, context);

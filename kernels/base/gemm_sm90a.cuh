@@ -201,7 +201,7 @@ __device__ __forceinline__ void store_tile(const GemmParams<kLevels>& p, const G
 #pragma unroll
       for (int i = 0; i < kEight; ++i) eight[i] = sum[r / 2][16 * group + 4 * (i / 2) + 2 * (r % 2) + i % 2];
       if (partial) {
-        store_floats(partial + row[r] * p.epilogue.columns + column, eight);
+        store_8(partial + row[r] * p.epilogue.columns + column, eight);
       } else {
         finish_eight<typename Tile::Half>(p.epilogue, target, row[r], residual[r], column, bias, eight);
       }
@@ -232,7 +232,10 @@ __global__ void __launch_bounds__(kThreads, 1)
   // Registers of 128 * 40 + 256 * 232 fit into the 384 * 168 that the launch bounds give.
   if (warpgroup == 0) {
     ptx::setmaxnreg_dec<40>();
-    if (threadIdx.x == 0) load_tiles<Tile>(maps, p, walk, shared);
+    if (threadIdx.x == 0) {
+      load_tiles<Tile>(maps, p, walk, shared);
+      ptx::grid_dependency_launch();
+    }
   } else {
     ptx::setmaxnreg_inc<232>();
     const int mine = warpgroup - 1, first_block = Tile::kShared ? mine : 0;
@@ -270,9 +273,9 @@ __global__ void __launch_bounds__(kReduceThreads) reduce_kernel(const __grid_con
     const float* const part = p.partial + row * p.epilogue.columns + column;
     float total[kEight], more[kEight], bias[kEight];
     load_bias(p.epilogue, column, bias);
-    load_floats(part, total);
+    load_8(part, total);
     for (int segment = 1; segment < p.work.segments; ++segment) {
-      load_floats(part + segment * p.partial_rows * p.epilogue.columns, more);
+      load_8(part + segment * p.partial_rows * p.epilogue.columns, more);
 #pragma unroll
       for (int k = 0; k < kEight; ++k) total[k] += more[k];
     }

@@ -6,12 +6,13 @@
 // Bound     tensor cores: 77.3 GFLOP of fpn.0 (3x3, 256 -> 256, 256x256) at 790 TFLOP/s = 98 us; its 68 MB at
 //           4.3 TB/s take 16 us
 // Measured  not yet: no card was available; predicted for an H200: the 512 tiles of fpn.0 keep 132 multiprocessors busy
-//           for 4 rounds, of which 3.88 are used, and about 5 % go to first loads and the last store: 106 us. layer1
-//           (3x3, 64 -> 64, 6.1 us by FLOP) is held by shared memory: 4 KiB in the 32 cycles of a wgmma, all there is
+//           for 4 rounds, of which 3.88 are used, and about 5 % go to first loads and the last store: 106 us, if the
+//           second-level cache gives the 9 TB/s that this takes. layer1 (3x3, 64 -> 64, 6.1 us by FLOP) is held by
+//           shared memory: a wgmma of 64 columns reads 4 KiB in 32 cycles, all there is
 // Rejects   f32; C % 64 != 0; O % 8 != 0; groups; corners, dilated kernels and strides beyond those of im2col; sigmoid;
 //           an output that is neither of the type of x nor f32
 // Numerics  f32 sums in the order (tap, channel), 16 k at a time; where one image has few tiles the sum is cut into at
-//           most 8 parts, added in order. One image's shape alone decides: same bytes for every count, batch and card
+//           most 8 segments, added in order. The shape of one image decides: same bytes for every count and batch
 // Tried     nothing else. Worth trying first: clusters of two blocks that share the weight by multicast; pixels as the
 //           columns of the product where O = 64
 #include "kernels/base/gemm_launch_sm90a.cuh"
@@ -54,12 +55,12 @@ void pack(const OpCall& call, void* packed, ThreadPool& pool) {
   sm90a::pack_weight(weight_shape(call), call.in[kX].dtype, call.in[kWeight].f32(), packed, pool);
 }
 
-sm90a::GemmExtent extent(const OpCall& call) {
+GemmShape gemm_shape(const OpCall& call) {
   const Conv2dShape s = conv2d_shape(call);
-  return {s.out_h * s.out_w, s.batch * s.out_h * s.out_w, s.out_c, weight_shape(call).chunks()};
+  return {s.out_h * s.out_w, s.batch * s.out_h * s.out_w, s.out_c, weight_shape(call).depth()};
 }
 int64_t scratch_bytes(const OpCall& call, int multiprocessors) {
-  return sm90a::partial_bytes(extent(call), multiprocessors);
+  return sm90a::partial_bytes(gemm_shape(call), multiprocessors);
 }
 
 // A 1x1 kernel with stride 1 needs no pixels: rows of x as they lie.
@@ -99,7 +100,7 @@ void run(const OpCall& call, const RunContext& context) {
   const Tensor &x = call.in[kX], &y = call.out[0];
   const int pixels = static_cast<int>(s.out_h * s.out_w);
   sm90a::GemmProblem problem{
-      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .extent = extent(call), .params = {}};
+      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .shape = gemm_shape(call), .params = {}};
   sm90a::GemmParams<1>& p = problem.params;
   p.work.images = device_rows(x);
   p.work.pixels[0] = pixels;

@@ -5,11 +5,11 @@
 // Work      a step of a tile of 128 x 128: 8 wgmma m64n128k16 = 512 cycles of the tensor cores, 32 KiB by TMA
 // Bound     tensor cores: 25.7 GFLOP of fc6 (1000 x 12544 -> 1024) at 790 TFLOP/s = 33 us; its 53 MB at 4.3 TB/s take
 //           12 us
-// Measured  not yet: no card was available; predicted for an H200: fc6 is 64 tiles in 2 parts of 98 steps on 128 of 132
-//           multiprocessors, 36 us, and about 4 us to add the parts, 8 MB that stay in the second-level cache
+// Measured  not yet: no card was available; predicted for an H200: fc6 is 64 tiles in 2 segments of 98 steps, on 128 of
+//           132 multiprocessors 36 us, and about 4 us to add them, 8 MB that stay in the second-level cache
 // Rejects   f32; K % 8 != 0; O % 8 != 0; sigmoid; an output that is neither of the type of x nor f32
-// Numerics  f32 sums in the order of k, 16 at a time; long sums are cut into at most 8 parts, added in order. K and O
-//           alone decide: same bytes for every count, batch and card
+// Numerics  f32 sums in the order of k, 16 at a time; long sums are cut into at most 8 segments, added in order. K and
+//           O decide: same bytes for every count and batch
 // Tried     nothing else
 #include "kernels/base/gemm_launch_sm90a.cuh"
 #include "kernels/linear/linear.h"
@@ -45,12 +45,12 @@ void pack(const OpCall& call, void* packed, ThreadPool& pool) {
 // rows, the boxes of a detector.
 constexpr int64_t kRowsOfAnImage = 1000;
 
-sm90a::GemmExtent extent(const OpCall& call) {
+GemmShape gemm_shape(const OpCall& call) {
   const sm90a::WeightShape weight = weight_shape(call);
-  return {kRowsOfAnImage, call.in[kX].shape[0], weight.columns, weight.chunks()};
+  return {kRowsOfAnImage, call.in[kX].shape[0], weight.columns, weight.depth()};
 }
 int64_t scratch_bytes(const OpCall& call, int multiprocessors) {
-  return sm90a::partial_bytes(extent(call), multiprocessors);
+  return sm90a::partial_bytes(gemm_shape(call), multiprocessors);
 }
 
 void run(const OpCall& call, const RunContext& context) {
@@ -58,7 +58,7 @@ void run(const OpCall& call, const RunContext& context) {
   const int64_t rows = x.shape[0], k = call.in[kWeight].shape[0];
   if (rows == 0) return;
   sm90a::GemmProblem problem{
-      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .extent = extent(call), .params = {}};
+      .type = x.dtype, .weight = weight_shape(call), .packed = context.packed, .shape = gemm_shape(call), .params = {}};
   sm90a::GemmParams<1>& p = problem.params;
   p.work.images = device_rows(x);
   p.work.pixels[0] = 1;
