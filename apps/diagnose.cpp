@@ -6,8 +6,10 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <deque>
 #include <fstream>
 #include <new>
+#include <optional>
 #include <set>
 
 #include "apps/command.h"
@@ -95,8 +97,10 @@ class DiagnoseRun {
     if (arguments_.timeout > 0) control.deadline = begin + std::chrono::seconds(arguments_.timeout);
     for (const Input& input : list.inputs) {
       progress(study_.slices.size(), list.inputs.size(), file_name_of(input.path));
-      SPINERT_TRY(take(look_at(input, control), list.inputs.size()));
+      begin_slice(input, control);
+      if (static_cast<int>(pending_.size()) >= pipeline_->depth()) SPINERT_TRY(take(end_slice(), list.inputs.size()));
     }
+    while (!pending_.empty()) SPINERT_TRY(take(end_slice(), list.inputs.size()));
     SPINERT_ASSIGN(study_.model_sha256, pipeline_->engine().file_sha256());
     summarise(study_);
     return {};
@@ -153,8 +157,32 @@ class DiagnoseRun {
     study_.thresholds["score"] = config.diagnosis.score_threshold;
   }
 
-  SliceResult look_at(const Input& input, const RunControl& control) {
+  // Appends one slice to pending_: with its result, or started in the pipeline.
+  void begin_slice(const Input& input, const RunControl& control) {
     const std::string source = names_.add(input.path);
+    pending_.push_back({source, {}});
+    pending_.back().result = start(input, source, control);
+  }
+
+  // The result of the first pending slice.
+  SliceResult end_slice() {
+    const Pending slice = std::move(pending_.front());
+    pending_.pop_front();
+    if (slice.result) return *slice.result;
+    try {
+      return pipeline_->finish();
+    } catch (const std::bad_alloc&) {
+      return no_memory(slice.source);
+    }
+  }
+
+  static SliceResult no_memory(const std::string& source) {
+    return failed_slice(
+        source, error(ErrorId::E_OOM_HOST, "the memory was not enough", source).hint("Give the process more memory."));
+  }
+
+  // Nothing if the slice is on its way through the pipeline, else why it is not.
+  std::optional<SliceResult> start(const Input& input, const std::string& source, const RunControl& control) {
     if (stop_signal().load() != 0) {
       return failed_slice(source, error(ErrorId::E_CANCELLED, "not looked at: the run was stopped", source));
     }
@@ -166,11 +194,10 @@ class DiagnoseRun {
     try {
       const Result<Picture> picture = read_picture(input.path);
       if (!picture.ok()) return failed(source, input.path, picture.status());
-      return pipeline_->diagnose(picture.value(), source, control);
+      pipeline_->start(picture.value(), source, control);
+      return std::nullopt;
     } catch (const std::bad_alloc&) {
-      return failed_slice(
-          source,
-          error(ErrorId::E_OOM_HOST, "the memory was not enough", source).hint("Give the process more memory."));
+      return no_memory(source);
     }
   }
 
@@ -304,6 +331,11 @@ class DiagnoseRun {
   ReportFacts facts_;
   std::string model_;
   std::unique_ptr<Pipeline> pipeline_;
+  struct Pending {
+    std::string source;
+    std::optional<SliceResult> result;  // nothing: in the pipeline
+  };
+  std::deque<Pending> pending_;
   SourceNames names_;
   std::set<std::string> preview_names_;
   std::vector<std::string> sections_;

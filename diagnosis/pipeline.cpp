@@ -43,7 +43,13 @@ class PipelineImpl : public Pipeline {
   Engine& engine() override { return *engine_; }
   const PipelineConfig& config() const override { return config_; }
   int batch() const override { return static_cast<int>(patch_boxes_.shape[0]); }
-  SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control) override;
+  SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control) override {
+    start(picture, source, control);
+    return finish();
+  }
+  int depth() const override { return chain_ ? ChainedPlan::kSlots : 1; }
+  void start(const Picture& picture, const std::string& source, const RunControl& control) override;
+  SliceResult finish() override;
 
   Status open(const PipelineOptions& options);
 
@@ -55,8 +61,16 @@ class PipelineImpl : public Pipeline {
   void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
   Status read_detections(SliceResult& slice) const;
   Status classify(SliceResult& slice, const RunControl& control);
-  Status run_chain(const std::vector<float>& grey, SliceResult& slice, const RunControl& control);
+  Status submit(const std::vector<float>& grey, const SliceResult& slice, int slot, const RunControl& control);
+  Status read_chain(SliceResult& slice, int slot);
   void take_probabilities(Vertebra& vertebra, const float* of_patches) const;
+
+  struct Started {
+    SliceResult slice;
+    Clock::time_point begin;
+    int slot = -1;  // of the chain
+    Status status;  // of the part that is done
+  };
 
   PipelineOptions options_;
   std::unique_ptr<Engine> engine_;
@@ -68,6 +82,8 @@ class PipelineImpl : public Pipeline {
   std::vector<Tensor> invalid_;                                      // counters of non-finite numbers
   std::vector<std::string> invalid_names_;
   std::unique_ptr<ChainedPlan> chain_;  // on a card; the tensors of the detector above are then those of its slot
+  std::vector<Started> started_;  // with room for all slots: what the card has must not be forgotten for lack of memory
+  int next_slot_ = 0;
 };
 
 Status PipelineImpl::open(const PipelineOptions& options) {
@@ -92,6 +108,7 @@ Status PipelineImpl::open(const PipelineOptions& options) {
     config_.diagnosis.score_threshold = *options_.threshold;
   }
   SPINERT_TRY(check_graphs());
+  started_.reserve(ChainedPlan::kSlots);
   return engine_->device().cuda ? chain_graphs() : Status();
 }
 
@@ -283,27 +300,30 @@ Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
 }
 
 // The part of the slice that lies on the canvas goes to the card; the rest happens there.
-Status PipelineImpl::run_chain(const std::vector<float>& grey, SliceResult& slice, const RunControl& control) {
-  constexpr int kSlot = 0;
+Status PipelineImpl::submit(const std::vector<float>& grey, const SliceResult& slice, int slot,
+                            const RunControl& control) {
   const int64_t size = config_.detector.input.size;
   const int64_t height = std::min<int64_t>(slice.height, size), width = std::min<int64_t>(slice.width, size);
   const int64_t top = std::max<int64_t>(0, -shift(slice.height, size)),
                 left = std::max<int64_t>(0, -shift(slice.width, size));
   for (int64_t y = 0; y < height; ++y) {
-    std::copy_n(grey.data() + (top + y) * slice.width + left, width, chain_->picture(kSlot) + y * width);
+    std::copy_n(grey.data() + (top + y) * slice.width + left, width, chain_->picture(slot) + y * width);
   }
-  SPINERT_TRY(chain_->submit(kSlot, height, width, control));
-  SPINERT_TRY(chain_->wait(kSlot));
-  boxes_ = chain_->value(kSlot, "boxes");
-  scores_ = chain_->value(kSlot, "scores");
-  for (size_t i = 0; i < invalid_.size(); ++i) invalid_[i] = chain_->value(kSlot, invalid_names_[i]);
+  return chain_->submit(slot, height, width, control);
+}
+
+Status PipelineImpl::read_chain(SliceResult& slice, int slot) {
+  SPINERT_TRY(chain_->wait(slot));
+  boxes_ = chain_->value(slot, "boxes");
+  scores_ = chain_->value(slot, "scores");
+  for (size_t i = 0; i < invalid_.size(); ++i) invalid_[i] = chain_->value(slot, invalid_names_[i]);
   SPINERT_TRY(read_detections(slice));
-  const Tensor collected = chain_->collected(kSlot);
+  const Tensor collected = chain_->collected(slot);
   if (!all_finite(collected)) return non_finite("classifier");
   const int64_t row = collected.elements() / boxes_.shape[0];
   for (Vertebra& vertebra : slice.vertebrae) {
     // Both sides count the scores at or above one threshold, best first.
-    if (vertebra.candidate >= chain_->fed_rows(kSlot)) {
+    if (vertebra.candidate >= chain_->fed_rows(slot)) {
       return error(ErrorId::E_INTERNAL, "a vertebra was not classified",
                    "candidate " + std::to_string(vertebra.candidate));
     }
@@ -312,8 +332,10 @@ Status PipelineImpl::run_chain(const std::vector<float>& grey, SliceResult& slic
   return {};
 }
 
-SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& source, const RunControl& control) {
-  SliceResult slice;
+void PipelineImpl::start(const Picture& picture, const std::string& source, const RunControl& control) {
+  Started started;
+  started.begin = Clock::now();
+  SliceResult& slice = started.slice;
   slice.source = source;
   slice.sha256 = picture.sha256;
   slice.width = picture.width;
@@ -322,7 +344,6 @@ SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& so
   for (const std::string& warning : picture.warnings) {
     slice.reasons.push_back({warning.substr(0, warning.find(':')), warning});
   }
-  const auto begin = Clock::now();
   std::optional<HuWindow> window;
   if (options_.hu_offset) {
     window = {*options_.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
@@ -332,25 +353,34 @@ SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& so
   std::ranges::transform(grey, slice.preview.begin(),
                          [](float v) { return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f))); });
   note_cropping(grey, slice);
-  Status status;
   if (chain_) {
-    const auto prepared = Clock::now();
-    status = run_chain(grey, slice, control);
-    const auto done = Clock::now();
-    slice.milliseconds = {{"card", milliseconds(prepared, done)}, {"slice", milliseconds(begin, done)}};
-  } else {
-    place_slice(grey, picture.height, picture.width);
-    const auto placed = Clock::now();
-    status = detector_->run(control);
-    if (status.ok()) status = read_detections(slice);
-    const auto detected = Clock::now();
-    if (status.ok()) status = classify(slice, control);
-    const auto classified = Clock::now();
-    slice.milliseconds = {{"place", milliseconds(begin, placed)},
-                          {"detector", milliseconds(placed, detected)},
-                          {"classifier", milliseconds(detected, classified)},
-                          {"slice", milliseconds(begin, classified)}};
+    started.slot = next_slot_;
+    next_slot_ = (next_slot_ + 1) % ChainedPlan::kSlots;
+    started.status = submit(grey, slice, started.slot, control);
+    started_.push_back(std::move(started));
+    return;
   }
+  place_slice(grey, picture.height, picture.width);
+  const auto placed = Clock::now();
+  Status& status = started.status;
+  status = detector_->run(control);
+  if (status.ok()) status = read_detections(slice);
+  const auto detected = Clock::now();
+  if (status.ok()) status = classify(slice, control);
+  const auto classified = Clock::now();
+  slice.milliseconds = {{"place", milliseconds(started.begin, placed)},
+                        {"detector", milliseconds(placed, detected)},
+                        {"classifier", milliseconds(detected, classified)}};
+  started_.push_back(std::move(started));
+}
+
+SliceResult PipelineImpl::finish() {
+  Started started = std::move(started_.front());
+  started_.erase(started_.begin());
+  SliceResult& slice = started.slice;
+  Status& status = started.status;
+  if (started.slot >= 0 && status.ok()) status = read_chain(slice, started.slot);
+  slice.milliseconds["slice"] = milliseconds(started.begin, Clock::now());
   if (!status.ok()) {
     // Half a result could be taken for a whole one.
     slice.vertebrae.clear();
@@ -359,10 +389,10 @@ SliceResult PipelineImpl::diagnose(const Picture& picture, const std::string& so
     slice.status = status.id() == ErrorId::E_NONFINITE ? "indeterminate" : "failed";
     slice.alert = "review";
     slice.reasons.push_back({std::string(error_name(status.id())), status.message()});
-    return slice;
+    return std::move(slice);
   }
   judge(slice, config_);
-  return slice;
+  return std::move(slice);
 }
 
 }  // namespace

@@ -37,6 +37,13 @@ class Pipeline {
   virtual int batch() const = 0;
   // Fills everything of the slice. Errors of the run itself (cancelled, timeout) give status "failed" with that id.
   virtual SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
+
+  // The two halves of diagnose(): finish() gives the results of started slices in order. On a card a started slice is
+  // computed while the caller reads the next one and writes the last one; elsewhere start() does all the work. depth()
+  // says how many slices may be started before one is finished.
+  virtual int depth() const = 0;
+  virtual void start(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
+  virtual SliceResult finish() = 0;
 };
 
 // The status and exit code of a study from its slices (DESIGN section 9, "Several inputs").

@@ -94,7 +94,9 @@ Result<Device> resolve_device(const EngineOptions& options) {
     if (!cpu.ok()) return cpu;
     Device device = std::move(cpu).value();
     device.fallback = true;
-    device.fallback_reason = card.status().message();
+    Status reason = card.status();
+    reason.hint("");  // auto has done what the hint says
+    device.fallback_reason = reason.message();
     return device;
   }
   if (const int index = cuda_index(options.device); index >= 0) return cuda_device(index, options);

@@ -228,6 +228,28 @@ TEST_F(EmulatedPipeline, SlotsOverlap) {
   EXPECT_EQ(host.value()->chain(spec).status().id(), ErrorId::E_DEVICE);
 }
 
+// The pipeline with two slices on their way gives what it gives one by one, in order.
+TEST_F(EmulatedPipeline, StartedSlicesFinishInOrder) {
+  const planted::AllOperators operators;
+  const auto cuda = open("cuda", "fp32", 2), cpu = open("cpu", "fp32", 2);
+  ASSERT_TRUE(cuda && cpu);
+  EXPECT_EQ(cuda->depth(), 2);
+  EXPECT_EQ(cpu->depth(), 1);
+  const auto picture = [](int i) { return reduced::picture(90 + 10 * (i % 3), 100, static_cast<uint64_t>(i)); };
+  std::vector<std::string> alone;
+  for (int i = 0; i < 5; ++i) alone.push_back(bits(cpu->diagnose(picture(i), "s")));
+  const std::atomic<int> cancel{2};
+  for (int i = 0; i < 6; ++i) {
+    // The last one is refused before the card gets it, and waits its turn all the same.
+    if (i < 5) cuda->start(picture(i), "s");
+    if (i == 5) cuda->start(picture(0), "s", {.cancel = &cancel});
+    if (i == 0) continue;
+    EXPECT_TRUE(bits(cuda->finish()) == alone[static_cast<size_t>(i - 1)]) << i - 1;
+  }
+  EXPECT_EQ(cuda->finish().error, ErrorId::E_CANCELLED);
+  EXPECT_TRUE(bits(cuda->diagnose(picture(1), "s")) == alone[1]);
+}
+
 // The kernels of the backend themselves: verify, node by node and as a whole.
 struct Precision {
   const char* name;
