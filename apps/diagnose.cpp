@@ -349,7 +349,8 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"never", "replace", "suffix"}))
       ->type_name("HOW");
   arguments->engine.add(*command);
-  add_integer(*command, "--batch", arguments->batch, 1, 1024, "vertebrae per run of the classifier; changes no result; default: 2, on a card 6");
+  add_integer(*command, "--batch", arguments->batch, 1, 1024,
+              "vertebrae per run of the classifier; changes no result; default: 2, on a card 6");
   add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");
   add_real(*command, "--hu-offset", arguments->hu_offset, -100000, 100000,
            "pixel values are Hounsfield units plus X; applies the model's window");

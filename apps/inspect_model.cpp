@@ -93,9 +93,10 @@ void print_text(Engine& engine, const std::string& hash) {
     std::printf("  total %.2f GFLOP at full capacity\n", flops * 1e-9);
   }
   const MemoryPlan& memory = engine.memory();
-  std::printf("\nmemory of the %s (MiB)\n  weights  %8.1f\n  arena    %8.1f (least possible %.1f)\n  in, out  %8.1f\n",
-              device.cuda ? "card" : "host", static_cast<double>(memory.weights) / kMiB, static_cast<double>(memory.arena) / kMiB,
-              static_cast<double>(memory.live_peak) / kMiB, static_cast<double>(memory.io) / kMiB);
+  std::printf("\nmemory%s (MiB)\n  weights  %8.1f\n  arena    %8.1f (least possible %.1f)\n  in, out  %8.1f\n",
+              device.cuda ? " of the card" : "", static_cast<double>(memory.weights) / kMiB,
+              static_cast<double>(memory.arena) / kMiB, static_cast<double>(memory.live_peak) / kMiB,
+              static_cast<double>(memory.io) / kMiB);
   std::printf("  scratch  %8.1f\n  total    %8.1f\n", static_cast<double>(memory.scratch) / kMiB,
               static_cast<double>(memory.total()) / kMiB);
   if (memory.device > 0) std::printf("  card has %8.1f\n", static_cast<double>(memory.device) / kMiB);

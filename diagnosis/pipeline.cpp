@@ -304,7 +304,8 @@ Status PipelineImpl::run_chain(const std::vector<float>& grey, SliceResult& slic
   for (Vertebra& vertebra : slice.vertebrae) {
     // Both sides count the scores at or above one threshold, best first.
     if (vertebra.candidate >= chain_->fed_rows(kSlot)) {
-      return error(ErrorId::E_INTERNAL, "a vertebra was not classified", "candidate " + std::to_string(vertebra.candidate));
+      return error(ErrorId::E_INTERNAL, "a vertebra was not classified",
+                   "candidate " + std::to_string(vertebra.candidate));
     }
     take_probabilities(vertebra, collected.f32() + vertebra.candidate * row);
   }

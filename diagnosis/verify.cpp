@@ -28,12 +28,19 @@ class Verifier {
   Verifier(const VerifyOptions& options, const RunControl& control) : options_(options), control_(control) {}
 
   Status open() {
-    SPINERT_ASSIGN(reference_, open_pipeline("reference", "", ""));
     for (const std::string& level : options_.levels) {
-      SPINERT_ASSIGN(auto pipeline, open_pipeline(options_.device, level, options_.precision));
+      SPINERT_ASSIGN(auto pipeline, open_pipeline(options_.device, level, options_.precision, {}));
       fast_.push_back(std::move(pipeline));
       report_.levels.push_back({level, {}, {}, {}});
+      if (fast_.back()->engine().device().rewrites != fast_.front()->engine().device().rewrites) {
+        return error(ErrorId::E_USAGE, "these levels rewrite the graphs differently", level)
+            .hint("Verify one level at a time with --isa.");
+      }
     }
+    // The reference runs the same nodes.
+    std::set<std::string> same;
+    if (!fast_.empty()) same = fast_.front()->engine().device().rewrites;
+    SPINERT_ASSIGN(reference_, open_pipeline("reference", "", "", same));
     return {};
   }
 
@@ -73,13 +80,14 @@ class Verifier {
 
  private:
   Result<std::unique_ptr<Pipeline>> open_pipeline(const std::string& device, const std::string& isa,
-                                                  const std::string& precision) {
+                                                  const std::string& precision,
+                                                  const std::optional<std::set<std::string>>& rewrites) {
     PipelineOptions options;
     options.model = options_.model;
     options.engine.device = device;
     options.engine.isa = isa;
     options.engine.precision = precision;
-    options.engine.cuda_rewrites = options_.device.starts_with("cuda");
+    options.engine.rewrites = rewrites;
     options.batch = kBatch;
     options.engine.threads = options_.threads;
     options.threshold = options_.threshold;

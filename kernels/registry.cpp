@@ -112,24 +112,27 @@ const CpuFeatures& cpu_features() {
   return features;
 }
 
+const char* refusal(const KernelInfo& row, const OpCall& call) {
+  const auto half = [](const Tensor& tensor) { return is_half(tensor.dtype); };
+  const bool any_half = std::ranges::any_of(call.in, half) || std::ranges::any_of(call.out, half);
+  if (row.backend != Backend::cuda && any_half) return "half precision needs the cuda backend";
+  return row.kernel->rejects ? row.kernel->rejects(call) : nullptr;
+}
+
 const KernelInfo* choose_kernel(OpId op, Backend backend, Level limit, const OpCall& call,
                                 std::vector<Refusal>* refusals) {
   for (const KernelInfo* row : planted()) {
     const bool fits = row->op == op && row->backend == backend;
     if (fits && !(row->kernel->rejects && row->kernel->rejects(call))) return row;
   }
-  const auto half = [](const Tensor& tensor) { return is_half(tensor.dtype); };
-  const bool any_half = std::ranges::any_of(call.in, half) || std::ranges::any_of(call.out, half);
   for (const KernelInfo& row : all_kernels()) {
     if (row.op != op || row.backend != backend) continue;
     const char* reason = nullptr;
     if (backend != Backend::reference && row.level > limit) {
       reason = backend == Backend::cuda ? "needs another architecture than this card's"
                                         : "needs a higher instruction set than this machine or --isa allows";
-    } else if (backend != Backend::cuda && any_half) {
-      reason = "half precision needs the cuda backend";
-    } else if (row.kernel->rejects) {
-      reason = row.kernel->rejects(call);
+    } else {
+      reason = refusal(row, call);
     }
     if (!reason) return &row;
     if (refusals) refusals->push_back({&row, reason});

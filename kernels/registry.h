@@ -60,6 +60,9 @@ struct CpuFeatures {
 };
 const CpuFeatures& cpu_features();
 
+// Why a row does not take a call, whatever the hardware; null if it does.
+const char* refusal(const KernelInfo& row, const OpCall& call);
+
 // Why a kernel was passed over, for `spinert inspect`.
 struct Refusal {
   const KernelInfo* kernel;

@@ -19,7 +19,12 @@ Status does_not_fit(const std::string& what, const std::string& name) {
 class ChainedPlanImpl : public ChainedPlan {
  public:
   ChainedPlanImpl(ChainSpec spec, CudaDevice& device, Level limit, CudaPlan& first, CudaPlan& second)
-      : spec_(std::move(spec)), device_(device), limit_(limit), first_(first), second_(second) {}
+      : spec_(std::move(spec)),
+        threshold_{.threshold = spec_.threshold},
+        device_(device),
+        limit_(limit),
+        first_(first),
+        second_(second) {}
 
   Status open();
 
@@ -28,9 +33,7 @@ class ChainedPlanImpl : public ChainedPlan {
   Status wait(int slot) override;
   Tensor value(int slot, std::string_view name) const override;
   Tensor collected(int slot) const override;
-  int64_t fed_rows(int slot) const override {
-    return std::clamp<int64_t>(*integer(slot, kTotal), 0, state_.capacity);
-  }
+  int64_t fed_rows(int slot) const override { return std::clamp<int64_t>(*integer(slot, kTotal), 0, state_.capacity); }
   int64_t device_bytes() const override { return block_bytes_ + kSlots * opened_.bytes(); }
 
  private:
@@ -38,9 +41,9 @@ class ChainedPlanImpl : public ChainedPlan {
   enum Integer { kTotal, kNext, kMore, kIntegers };
 
   struct Slot {
-    float* pixels = nullptr;             // pinned
-    void* on_card = nullptr;             // the same there
-    unsigned char* results = nullptr;    // pinned: results of the first plan, then the block
+    float* pixels = nullptr;           // pinned
+    void* on_card = nullptr;           // the same there
+    unsigned char* results = nullptr;  // pinned: results of the first plan, then the block
     std::unique_ptr<CudaEvent> uploaded, done;
     bool running = false;
   };
@@ -51,7 +54,7 @@ class ChainedPlanImpl : public ChainedPlan {
     std::unique_ptr<CudaGraph> graph;
   };
 
-  Status connect();
+  Status find_values();
   Status find_kernel(OpId op, const OpCall& call, const KernelInfo*& kernel) const;
   Result<CudaGraph*> graph(int slot, int64_t height, int64_t width);
   Status record(int slot, int64_t height, int64_t width);
@@ -65,6 +68,7 @@ class ChainedPlanImpl : public ChainedPlan {
   }
 
   const ChainSpec spec_;
+  const CountAboveParams threshold_;
   CudaDevice& device_;
   const Level limit_;
   CudaPlan &first_, &second_;
@@ -80,7 +84,7 @@ class ChainedPlanImpl : public ChainedPlan {
 };
 
 // Finds the values by name and checks that rows fit.
-Status ChainedPlanImpl::connect() {
+Status ChainedPlanImpl::find_values() {
   opened_ = first_.on_device(spec_.opened);
   scores_ = first_.on_device(spec_.scores);
   collected_ = second_.on_device(spec_.collected);
@@ -119,7 +123,7 @@ Status ChainedPlanImpl::connect() {
 }
 
 Status ChainedPlanImpl::open() {
-  SPINERT_TRY(connect());
+  SPINERT_TRY(find_values());
   const int64_t result_bytes = collected_.bytes() / state_.chunk;  // of one fed row
   collected_bytes_ = aligned(result_bytes * state_.capacity, kDeviceAlignment);
   block_bytes_ = integer_offset(kIntegers);
@@ -159,12 +163,11 @@ Status ChainedPlanImpl::record(int slot_number, int64_t height, int64_t width) {
   picture.data = slot.on_card;
   picture.shape = {1, height, width, 1};
   const OpCall opening{spec_.opening_params.get(), {&picture, 1}, {&opened_, 1}};
-  const CountAboveParams threshold{.threshold = spec_.threshold};
   Tensor total;
   total.data = integer_on_card(kTotal);
   total.dtype = DType::i32;
   total.shape = {1};
-  const OpCall counting{&threshold, {&scores_, 1}, {&total, 1}};
+  const OpCall counting{&threshold_, {&scores_, 1}, {&total, 1}};
   const KernelInfo *open_kernel = nullptr, *count_kernel = nullptr;
   SPINERT_TRY(find_kernel(spec_.opening, opening, open_kernel));
   SPINERT_TRY(find_kernel(OpId::count_above, counting, count_kernel));
@@ -196,9 +199,8 @@ Status ChainedPlanImpl::record(int slot_number, int64_t height, int64_t width) {
 
 Result<CudaGraph*> ChainedPlanImpl::graph(int slot, int64_t height, int64_t width) {
   const auto find = [&] {
-    return std::ranges::find_if(recorded_, [&](const Recorded& r) {
-      return r.slot == slot && r.height == height && r.width == width;
-    });
+    return std::ranges::find_if(
+        recorded_, [&](const Recorded& r) { return r.slot == slot && r.height == height && r.width == width; });
   };
   if (find() == recorded_.end()) SPINERT_TRY(record(slot, height, width));
   const auto it = find();
@@ -255,8 +257,8 @@ Tensor ChainedPlanImpl::collected(int slot) const {
 
 }  // namespace
 
-Result<std::unique_ptr<ChainedPlan>> chain_plans(const ChainSpec& spec, CudaDevice& device, Level limit, CudaPlan& first,
-                                                 CudaPlan& second) {
+Result<std::unique_ptr<ChainedPlan>> chain_plans(const ChainSpec& spec, CudaDevice& device, Level limit,
+                                                 CudaPlan& first, CudaPlan& second) {
   auto plan = std::make_unique<ChainedPlanImpl>(spec, device, limit, first, second);
   SPINERT_TRY(plan->open());
   return std::unique_ptr<ChainedPlan>(std::move(plan));

@@ -7,7 +7,7 @@
 namespace spinert {
 
 // All must outlive the chain. E_MODEL_ARCH if names, types or shapes do not fit; E_OOM_DEVICE, E_OOM_HOST; E_DEVICE.
-Result<std::unique_ptr<ChainedPlan>> chain_plans(const ChainSpec& spec, CudaDevice& device, Level limit, CudaPlan& first,
-                                                 CudaPlan& second);
+Result<std::unique_ptr<ChainedPlan>> chain_plans(const ChainSpec& spec, CudaDevice& device, Level limit,
+                                                 CudaPlan& first, CudaPlan& second);
 
 }  // namespace spinert

@@ -144,7 +144,8 @@ double CudaPlan::tolerance(size_t index, double& relative) const {
   // The bound reads the data of the inputs, so the call is made of host copies.
   const PlannedNode& planned = nodes_[index];
   std::vector<Tensor> in;
-  for (const int number : planned.node->in) in.push_back(number == kAbsent ? Tensor{} : value(graph_.value(number).name));
+  for (const int number : planned.node->in)
+    in.push_back(number == kAbsent ? Tensor{} : value(graph_.value(number).name));
   const Tolerance tolerance = planned.node->op->tolerance({planned.node->params.get(), in, planned.out});
   relative = tolerance.relative;
   return tolerance.absolute;

@@ -3,6 +3,7 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <functional>
 #include <future>
 #include <set>
 
@@ -41,6 +42,7 @@ class EngineImpl : public Engine {
  private:
   Status check_tensors() const;
   Status plan_graphs(const EngineOptions& options, const Device& device);
+  Result<Graph> rewrite(const std::function<Result<Graph>()>& read, const EngineOptions& options, const Device& device);
   Status check_memory(const EngineOptions& options) const;
   std::string figures() const;
   Status load(const EngineOptions& options);
@@ -127,14 +129,6 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   return {};
 }
 
-// On a card all rewrites that it has kernels for.
-FusionOptions rewrites(bool cuda) {
-  const auto has_row = [](OpId op) {
-    return std::ranges::any_of(cuda_kernels(), [&](const KernelInfo& row) { return row.op == op; });
-  };
-  return {.fpn_merge = cuda && has_row(OpId::fpn_merge), .rpn_head = cuda && has_row(OpId::rpn_head)};
-}
-
 Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& device) {
   SPINERT_ASSIGN(const nlohmann::json graphs, parse_json(file_->graph(), ErrorId::E_MODEL_FORMAT, kKeyGraph));
   if (!graphs.is_object() || graphs.empty()) {
@@ -146,19 +140,51 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
       const Weight* weight = file_->find(prefix + constant);
       return weight ? to_shape(weight->shape) : std::nullopt;
     };
-    SPINERT_ASSIGN(Graph graph, graph_from_json(name, text, lookup));
-    const auto on_cuda = options.rows_on_cuda.find(name), rows = options.rows.find(name);
-    if (device.cuda && on_cuda != options.rows_on_cuda.end()) {
-      SPINERT_TRY(set_rows(graph, on_cuda->second));
-    } else if (rows != options.rows.end()) {
-      SPINERT_TRY(set_rows(graph, rows->second));
-    }
-    if (options.crop_entries > 0) SPINERT_TRY(shorten_crop_tables(graph, options.crop_entries));
-    if (options.fuse) SPINERT_TRY(fuse(graph, rewrites(device.cuda != nullptr || options.cuda_rewrites)));
-    if (device.precision == "mixed") SPINERT_TRY(set_half_activations(graph, DType::f16));
+    const auto read = [&]() -> Result<Graph> {
+      SPINERT_ASSIGN(Graph graph, graph_from_json(name, text, lookup));
+      const auto on_cuda = options.rows_on_cuda.find(name), rows = options.rows.find(name);
+      if (device.cuda && on_cuda != options.rows_on_cuda.end()) {
+        SPINERT_TRY(set_rows(graph, on_cuda->second));
+      } else if (rows != options.rows.end()) {
+        SPINERT_TRY(set_rows(graph, rows->second));
+      }
+      if (options.crop_entries > 0) SPINERT_TRY(shorten_crop_tables(graph, options.crop_entries));
+      return graph;
+    };
+    SPINERT_ASSIGN(Graph graph, rewrite(read, options, device));
     SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
   }
   return {};
+}
+
+// The graph with all rewrites that the device has kernels for. What a kernel takes depends on the shapes and types
+// after all rewrites, so that a rewrite whose node nobody takes is left out in another attempt.
+Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, const EngineOptions& options,
+                                  const Device& device) {
+  constexpr OpId kOptional[] = {OpId::fpn_merge, OpId::rpn_head};
+  std::set<OpId> left_out;
+  for (;;) {
+    SPINERT_ASSIGN(Graph graph, read());
+    const auto name_of = [&](OpId op) { return graph.name + "." + op_info(op).name; };
+    const auto wanted = [&](OpId op) {
+      if (!options.fuse || left_out.contains(op)) return false;
+      return options.rewrites ? options.rewrites->contains(name_of(op)) : device.cuda != nullptr;
+    };
+    if (options.fuse)
+      SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
+    if (device.precision == "mixed") SPINERT_TRY(set_half_activations(graph, DType::f16));
+    const auto refused = std::ranges::find_if(
+        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device); });
+    if (refused != std::end(kOptional)) {
+      left_out.insert(*refused);
+      continue;
+    }
+    for (const Node& node : graph.nodes) {
+      if (std::ranges::find(kOptional, node.op->id) != std::end(kOptional))
+        device_.rewrites.insert(name_of(node.op->id));
+    }
+    return graph;
+  }
 }
 
 // Every stored tensor must be a constant of some graph: a tensor that nothing reads means a wrong file (ST-23).
@@ -192,8 +218,7 @@ Status EngineImpl::check_memory(const EngineOptions& options) const {
                : cuda_   ? "the plan needs more memory than the card has"
                          : "the plan needs more memory than this process may use")
       .expected("at most " + std::to_string(limit) + " bytes", figures())
-      .hint(own_limit ? "Raise --memory-limit or lower --batch."
-                      : "Lower --batch or use a larger machine.");
+      .hint(own_limit ? "Raise --memory-limit or lower --batch." : "Lower --batch or use a larger machine.");
 }
 
 std::string EngineImpl::figures() const {

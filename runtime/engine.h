@@ -19,6 +19,8 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,18 +31,21 @@
 namespace spinert {
 
 struct EngineOptions {
-  std::string device = "auto";     // auto, cpu, reference, cuda[:n]; a named device never becomes another one
+  std::string device = "auto";  // auto, cpu, reference, cuda[:n]; a named device never becomes another one
   // Upper bound on the level: scalar, avx2, avx512 on cpu, sm80, sm90a on cuda; empty: the best there is.
   std::string isa;
-  std::string precision;           // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32
-  int threads = 0;                 // 0: all that the affinity mask and the control group allow
-  int64_t memory_limit = 0;        // bytes for weights and activations; 0: what the machine or card has
-  std::string model_sha256;        // if set, the whole file must have this hash, checked before work
-  bool fuse = true;                // false runs the graph as stored, for tests of the rewrites
-  bool cuda_rewrites = false;      // the rewrites of a card on any device: nodes to compare a card with, one by one
+  std::string precision;     // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32
+  int threads = 0;           // 0: all that the affinity mask and the control group allow
+  int64_t memory_limit = 0;  // bytes for weights and activations; 0: what the machine or card has
+  std::string model_sha256;  // if set, the whole file must have this hash, checked before work
+  bool fuse = true;          // false runs the graph as stored, for tests of the rewrites
+  // Rewrites that only some devices use, as "<graph>.<operator>"; unset: those that the device has kernels for. With
+  // the set of another engine (DeviceInfo) both have the same nodes.
+  std::optional<std::set<std::string>> rewrites;
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
   std::map<std::string, int64_t> rows;
-  std::map<std::string, int64_t> rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
+  std::map<std::string, int64_t>
+      rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
   // Uses only the first entries of every crop_resize table, so that the bench can time a single patch; 0: all.
   int64_t crop_entries = 0;
 };
@@ -52,6 +57,7 @@ struct DeviceInfo {
   bool fallback = false;  // true if `auto` could not take its first choice
   std::string fallback_reason;
   bool cuda = false;
+  std::set<std::string> rewrites;  // see EngineOptions
   int threads = 1;
 };
 
@@ -92,7 +98,7 @@ struct MemoryPlan {
   int64_t io = 0;         // inputs and outputs of the graphs
   int64_t weights = 0;    // packed and plain constants
   int64_t scratch = 0;
-  int64_t device = 0;     // memory of the card; 0: the plan lies in host memory
+  int64_t device = 0;  // memory of the card; 0: the plan lies in host memory
   int64_t total() const { return arena + io + weights + scratch; }
 };
 

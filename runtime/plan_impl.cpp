@@ -1,6 +1,7 @@
 #include "runtime/plan_impl.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "kernels/base/half.h"
 #include "runtime/cuda_plan.h"
@@ -37,6 +38,17 @@ Result<std::unique_ptr<PlanImpl>> PlanImpl::create(Graph graph, const Device& de
     SPINERT_TRY(plan->prepare(device, pool.size(), kTensorAlignment));
   }
   return plan;
+}
+
+bool PlanImpl::has_kernels(const Graph& graph, OpId op, const Device& device) {
+  const auto view = [&](int number) { return number == kAbsent ? Tensor{} : typed_view(graph.value(number).type); };
+  return std::ranges::all_of(graph.nodes, [&](const Node& node) {
+    if (node.op->id != op) return true;
+    std::vector<Tensor> in, out;
+    std::ranges::transform(node.in, std::back_inserter(in), view);
+    std::ranges::transform(node.out, std::back_inserter(out), view);
+    return choose_kernel(op, device.backend, device.limit, {node.params.get(), in, out}) != nullptr;
+  });
 }
 
 Status PlanImpl::prepare(const Device& device, int workers, int64_t alignment) {

@@ -32,6 +32,9 @@ class PlanImpl : public Plan {
   // Chooses kernels and plans memory for a graph; no memory is taken yet. E_DEVICE if no kernel takes a node.
   static Result<std::unique_ptr<PlanImpl>> create(Graph graph, const Device& device, ThreadPool& pool);
 
+  // Whether the device has a kernel for every node of this operator.
+  static bool has_kernels(const Graph& graph, OpId op, const Device& device);
+
   const std::vector<NodeInfo>& nodes() const override { return infos_; }
 
   // For the engine that opens the model.

@@ -11,29 +11,37 @@ bool packs(const PlannedNode& node, int number) {
          node.node->in[kPackedInput] == number;
 }
 
-// Plain data is needed by every reader that does not pack it, and by the rewrites until they have run.
-std::vector<bool> plain_values(PlanImpl& plan) {
+// Values that a node reads as they are: all that it does not pack.
+std::vector<bool> read_plain(PlanImpl& plan) {
   std::vector<bool> plain(plan.graph().values.size(), false);
-  const auto mark = [&](int number) {
-    if (number != kAbsent) plain[static_cast<size_t>(number)] = true;
-  };
   for (const PlannedNode& node : plan.planned()) {
     for (size_t i = 0; i < node.node->in.size(); ++i) {
-      if (!(i == kPackedInput && packs(node, node.node->in[i]))) mark(node.node->in[i]);
+      const int number = node.node->in[i];
+      if (number != kAbsent && !(i == kPackedInput && packs(node, number))) plain[static_cast<size_t>(number)] = true;
     }
   }
+  return plain;
+}
+
+// Values that the rewrites read or write, in host memory.
+std::vector<bool> in_rewrites(PlanImpl& plan) {
+  std::vector<bool> used(plan.graph().values.size(), false);
+  const auto mark = [&](int number) { used[static_cast<size_t>(number)] = true; };
   for (const DerivedConstant& derived : plan.graph().derived) {
     std::ranges::for_each(derived.sources, mark);
     std::ranges::for_each(derived.results, mark);
   }
-  return plain;
+  return used;
 }
 
 }  // namespace
 
 WeightLoader::WeightLoader(std::map<std::string, PlanImpl*> plans, CudaDevice* device)
     : plans_(std::move(plans)), device_(device) {
-  for (const auto& [name, plan] : plans_) plain_[plan] = plain_values(*plan);
+  for (const auto& [name, plan] : plans_) {
+    plain_[plan] = read_plain(*plan);
+    rewritten_[plan] = in_rewrites(*plan);
+  }
 }
 
 WeightLoader::Target WeightLoader::target(const std::string& stored_name) const {
@@ -65,12 +73,6 @@ int64_t WeightLoader::bytes() const {
   return total;
 }
 
-bool WeightLoader::feeds_rewrite(const Target& t) const {
-  return std::ranges::any_of(t.plan->graph().derived, [&](const DerivedConstant& derived) {
-    return std::ranges::find(derived.sources, t.number) != derived.sources.end();
-  });
-}
-
 // Packs `data` (host memory) once per form and hands the result to all nodes of that form.
 Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool) {
   std::map<Form, const void*> done;
@@ -90,11 +92,12 @@ Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool)
   return {};
 }
 
-// On cuda: a constant that is needed as it is goes to the card, and to the rewrites.
-Status WeightLoader::keep(const Target& t, Tensor data) {
-  if (feeds_rewrite(t)) {
+// On cuda: a constant that nodes read as it is goes to the card, one that rewrites read stays here until they have run.
+Status WeightLoader::keep(const Target& t, Tensor data, bool derived) {
+  if (in_rewrite(t) && !derived) {
     sources_[{t.plan, t.number}].assign(data.f32(), data.f32() + data.elements());
   }
+  if (!keep_plain(t)) return {};
   SPINERT_ASSIGN(void* kept, take(data.bytes()));
   SPINERT_TRY(send(kept, data.data, data.bytes()));
   data.data = kept;
@@ -126,7 +129,7 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
     for (size_t i = 0; i < results.size(); ++i) {
       const Target t{&plan, derived.results[i]};
       SPINERT_TRY(pack(t, results[i], pool));
-      if (device_) SPINERT_TRY(keep(t, results[i]));
+      if (device_) SPINERT_TRY(keep(t, results[i], true));
     }
   }
   return {};
@@ -178,7 +181,7 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
     }
     SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));
     SPINERT_TRY(pack(t, view, pool));
-    if (keep_plain(t) && device_) SPINERT_TRY(keep(t, view));
+    if (device_) SPINERT_TRY(keep(t, view, false));
   }
   SPINERT_TRY(stream.finish());
   for (const auto& [name, plan] : plans_) SPINERT_TRY(derive(*plan, pool));

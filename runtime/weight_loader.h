@@ -38,10 +38,13 @@ class WeightLoader {
   static Form form(const PlannedNode& node) { return {node.kernel->kernel, node.in[0].dtype}; }
 
   Target target(const std::string& stored_name) const;
-  bool keep_plain(const Target& target) const { return plain_.at(target.plan)[static_cast<size_t>(target.number)]; }
-  bool feeds_rewrite(const Target& target) const;
+  bool in_rewrite(const Target& t) const { return rewritten_.at(t.plan)[static_cast<size_t>(t.number)]; }
+  // Whether a constant stays in plain form where the kernels run. On the host that is also where rewrites find it.
+  bool keep_plain(const Target& t) const {
+    return plain_.at(t.plan)[static_cast<size_t>(t.number)] || (!device_ && in_rewrite(t));
+  }
   Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
-  Status keep(const Target& target, Tensor data);
+  Status keep(const Target& target, Tensor data, bool derived);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
   // The next part of memory_. One block for all constants instead of hundreds of mappings.
@@ -51,7 +54,7 @@ class WeightLoader {
   Status send(void* to, const void* from, int64_t bytes);
 
   std::map<std::string, PlanImpl*> plans_;
-  std::map<const PlanImpl*, std::vector<bool>> plain_;  // by value number: needed in plain form
+  std::map<const PlanImpl*, std::vector<bool>> plain_, rewritten_;  // by value number
   CudaDevice* device_;
   AlignedBuffer host_memory_;
   void* memory_ = nullptr;  // in host_memory_ or on the card

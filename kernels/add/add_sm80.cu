@@ -34,8 +34,8 @@ void run_lanes(const OpCall& call, const RunContext& context) {
   const Tensor &a = call.in[0], &y = call.out[0];
   const DeviceRows rows = device_rows(a);
   const int64_t row = rows.capacity == 0 ? 0 : y.elements() / rows.capacity;
-  launch(context, {.grid_x = item_blocks(y.elements() / N, kThreads), .block = kThreads}, add_kernel<T, N>, a.as<T>(),
-         call.in[1].as<T>(), y.as<T>(), rows, row);
+  launch(context, {.grid_x = item_blocks(y.elements() / N, kThreads), .block = kThreads, .waits = true},
+         add_kernel<T, N>, a.as<T>(), call.in[1].as<T>(), y.as<T>(), rows, row);
 }
 
 void run(const OpCall& call, const RunContext& context) {

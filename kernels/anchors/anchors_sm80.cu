@@ -34,6 +34,8 @@ struct Grid {
 };
 
 __global__ void __launch_bounds__(kThreads) anchors_kernel(Grid grid, float* out) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (i >= grid.anchors) return;
   int level = 0;
@@ -66,8 +68,8 @@ void run(const OpCall& call, const RunContext& context) {
     grid.level[level] = {grid.anchors, feature[2], canvas[2] / feature[2], canvas[1] / feature[1]};
     grid.anchors += feature[1] * feature[2] * grid.ratios * grid.sizes;
   }
-  launch(context, {.grid_x = (grid.anchors + kThreads - 1) / kThreads, .block = kThreads}, anchors_kernel, grid,
-         call.out[0].f32());
+  launch(context, {.grid_x = (grid.anchors + kThreads - 1) / kThreads, .block = kThreads, .waits = true},
+         anchors_kernel, grid, call.out[0].f32());
 }
 
 }  // namespace

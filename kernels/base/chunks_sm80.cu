@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(32) chunks_begin_kernel(ChunkState state) {
 }
 
 // Words [0, rows * row) of one of the copies, by all threads of the block.
-__device__ void copy_rows(const void* from, int64_t from_row, void* to, int64_t to_row, int64_t rows, int64_t row_bytes) {
+__device__ void copy_rows(const void* from, int64_t from_row, void* to, int64_t to_row, int64_t rows,
+                          int64_t row_bytes) {
   const int64_t row = row_bytes / 4;
   const uint32_t* source = static_cast<const uint32_t*>(from) + from_row * row;
   uint32_t* target = static_cast<uint32_t*>(to) + to_row * row;

@@ -7,8 +7,11 @@
 //   unsigned char* shared = dynamic_shared();  dynamic shared memory, 1024-byte aligned
 //   threadIdx, blockIdx, blockDim, gridDim, __syncthreads, __syncwarp, __shfl_*_sync, __ballot_sync, __any_sync,
 //   __all_sync, atomicAdd / Max / Min / Or / CAS / Exch, __popc, __ffs, __clz, __ffsll, __popcll, __threadfence, __ldg,
-//   min, max ptx::...  everything that has no name in CUDA C++ (ptx.cuh) launch(context, {.grid, .block, .shared},
-//   kernel, arguments...)
+//   min, max
+//
+//   ptx::...  everything that has no name in CUDA C++ (ptx.cuh)
+//
+//   launch(context, {.grid, .block, .shared}, kernel, arguments...)
 //
 // nvcc runs with --fmad=false: a * b + c is two roundings unless written fmaf(a, b, c), as everywhere in SpineRT.
 #pragma once

@@ -181,7 +181,8 @@ void CardStream::repeat_while(const int32_t* condition, const std::function<void
   std::vector<cudaGraphNode_t> last;
   cudaGraphConditionalHandle loop{};
   check(capture_position(handle_, graph, last), "a loop outside a capture");
-  if (status().ok()) check(cudaGraphConditionalHandleCreate(&loop, graph, 0, cudaGraphCondAssignDefault), "making a loop");
+  if (status().ok())
+    check(cudaGraphConditionalHandleCreate(&loop, graph, 0, cudaGraphCondAssignDefault), "making a loop");
   const auto set = [&] {
     void* arguments[] = {&loop, &condition};
     launch(reinterpret_cast<const void*>(set_condition), {.block = 1}, arguments);

@@ -139,8 +139,8 @@ __device__ __forceinline__ void gemm_step(Tile& tile, uint32_t a_buffer, uint32_
 // The main loop: `steps` steps from where a and b stand. `shared` is Tile::kPipelineBytes of dynamic shared memory.
 // When it returns, every thread of the block has left the buffers, which gemm_store then uses.
 template <class T, class Tile, class LoadA, class LoadB>
-__device__ __forceinline__ void gemm_accumulate(Tile& tile, LoadA& a, LoadB& b, int steps,
-                                                unsigned char* shared, GemmSegments segments = {}) {
+__device__ __forceinline__ void gemm_accumulate(Tile& tile, LoadA& a, LoadB& b, int steps, unsigned char* shared,
+                                                GemmSegments segments = {}) {
   const uint32_t base = ptx::shared_address(shared);
   const auto buffer = [&](int step) { return base + static_cast<uint32_t>(step % kGemmStages * Tile::kBufferBytes); };
   const int warp = static_cast<int>(threadIdx.x) / 32;

@@ -1,15 +1,14 @@
-// igemm_half_sm80.cu - the engine of conv2d and linear for f16 and bf16 on mma.sync: tiles of gemm_sm80.cuh over the
-// rows of images
+// igemm_half_sm80.cu - the engine of conv2d and linear for f16 and bf16 on mma.sync: tiles over the rows of images
 // Layout   x NHWC, C % 8 == 0; weight packed as [step of 32 k][column][32] (igemm_half_pack); y and residual NHWC
-// Tile     128x128 (8 warps of 64x32), 128x64 (4 warps of 64x32) or 64x64 (4 warps of 32x32), k in steps of 32, 4
-// stages Work     per step of 128x128: 512 mma of 2048 multiply-adds, 16 KB loaded, 48 KB read back by ldmatrix Bound
-// tensor cores for 3x3: 77.3 GFLOP of fpn.0 (3x3, 256 -> 256, 256x256) at 790 TFLOP/s 98 us; memory for 1x1:
-//          75.5 MB of fpn.lateral.0 at 4.3 TB/s 17.6 us (docs: roofline, the larger of flops and unfused bytes)
-// Measured not yet: no card was available; predicted for fpn.0 on 132 multiprocessors: 319,000 clocks, 92 % of the rate
-//          that choose_tile assumes (1024 multiply-adds per clock and multiprocessor)
+// Tile     128x128 (8 warps of 64x32), 128x64 (4 warps of 64x32) or 64x64 (4 warps of 32x32), 32 k a step, 4 stages
+// Work     a step of 128x128 is 256 mma of 2048 multiply-adds, 16 KB loaded, 48 KB read back by ldmatrix
+// Bound    the larger of flops at 790 TFLOP/s and unfused bytes at 4.3 TB/s (H200): fpn.0 (3x3, 256 -> 256, 256x256)
+//          77.3 GFLOP 98 us, tensor cores; fpn.lateral.0 75.5 MB 17.6 us, memory
+// Measured not yet: no card was available; choose_tile predicts for fpn.0 on 132 multiprocessors 301,000 clocks, 95 %
+//          of the rate that it assumes for mma.sync (1024 multiply-adds per clock and multiprocessor)
 // Rejects  nothing of its own; its callers reject C % 8 != 0, groups, f32
-// Numerics f32 sums of one chain per segment of k in steps of 16, segments added in order; segments depend on the shape
-//          of one image and the card (cuda_tiles.h): same bytes for every batch and count
+// Numerics f32 sums, one chain per segment of k in steps of 16, segments added in order; segments follow the shape of
+//          one image and the card (cuda_tiles.h): same bytes for every batch and count
 // Tried    nothing else yet
 #include "kernels/base/cuda_tiles.h"
 #include "kernels/base/image_rows.cuh"

@@ -10,7 +10,7 @@
 //           a launch 1.3 us, the rest is waiting
 // Rejects   nothing
 // Numerics  bit-equal: decode_one is the reference's own; kept boxes move up in the order of the selection
-// Tried     nothing else: it is 1 % of the detector
+// Tried     nothing else
 #include <algorithm>
 
 #include "kernels/base/block_scan.cuh"
@@ -90,6 +90,8 @@ __device__ void count_invalid(const Groups& groups, const Selection& selection, 
 
 __global__ void __launch_bounds__(kThreads, 1)
     decode_kernel(Groups groups, Selection selection, DecodeSettings settings, Outputs out) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(int64_t, wide_partials, kWarp);
   SPINERT_SHARED(int32_t, partials, kWarp);
   const int g = static_cast<int>(blockIdx.x);
@@ -142,8 +144,8 @@ void run(const OpCall& call, const RunContext& context) {
   const Selection selection{call.in[kIndex].i32(), call.in[kScore].f32(), call.in[kCount].i32(),
                             call.in[kIndex].shape[1]};
   const Outputs out{call.out[0].f32(), call.out[1].f32(), call.out[2].i32(), call.out[3].i32()};
-  launch(context, {.grid_x = int64_t{groups.count} + 1, .block = kThreads}, decode_kernel, groups, selection,
-         box_decode_settings(call.as<BoxDecodeParams>()), out);
+  launch(context, {.grid_x = int64_t{groups.count} + 1, .block = kThreads, .waits = true}, decode_kernel, groups,
+         selection, box_decode_settings(call.as<BoxDecodeParams>()), out);
 }
 
 }  // namespace

@@ -219,9 +219,9 @@ void run_typed(const OpCall& call, const RunContext& context) {
   s.rows = stem_classes(x[1], y[1], kSide, kStride, p.padding);
   s.columns = stem_classes(x[2], y[2], kSide, kStride, p.padding);
   s.activation = p.activation;
-  launch(context, {.grid_x = x[0] * s.tiles_y * s.tiles_x * s.blocks, .block = kThreads}, conv2d_stem_mma_kernel<T>,
-         call.in[0].f32(), static_cast<const PackedHead*>(context.packed), call.in[2].f32(), call.out[0].as<T>(),
-         device_rows(call.in[0]), s);
+  launch(context, {.grid_x = x[0] * s.tiles_y * s.tiles_x * s.blocks, .block = kThreads, .waits = true},
+         conv2d_stem_mma_kernel<T>, call.in[0].f32(), static_cast<const PackedHead*>(context.packed), call.in[2].f32(),
+         call.out[0].as<T>(), device_rows(call.in[0]), s);
 }
 
 void run(const OpCall& call, const RunContext& context) {

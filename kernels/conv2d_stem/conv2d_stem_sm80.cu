@@ -173,7 +173,8 @@ void run_typed(const OpCall& call, const RunContext& context) {
   const StemShape s = stem_shape(call);
   const LaunchShape grid{.grid_x = call.in[0].shape[0] * s.tiles_y * s.tiles_x * s.panels,
                          .block = kThreads,
-                         .shared = shared_bytes(call)};
+                         .shared = shared_bytes(call),
+                         .waits = true};
   const auto kernel = s.kernel_w == kKernel && s.stride == kStride ? conv2d_stem_kernel<T, kKernel, kStride>
                                                                    : conv2d_stem_kernel<T, 0, 0>;
   launch(context, grid, kernel, call.in[0].f32(), call.in[1].f32(), call.in[2].f32(), call.out[0].as<T>(),

@@ -18,6 +18,8 @@ constexpr int kThreads = 256;
 
 __global__ void __launch_bounds__(kThreads)
     count_above_kernel(const float* scores, DeviceRows rows, float threshold, int32_t* count) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(int32_t, partials, kWarp);
   const auto n = static_cast<int32_t>(rows.get());
   int64_t i = threadIdx.x;
@@ -28,7 +30,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 void run(const OpCall& call, const RunContext& context) {
-  launch(context, {.block = kThreads}, count_above_kernel, call.in[0].f32(), device_rows(call.in[0]),
+  launch(context, {.block = kThreads, .waits = true}, count_above_kernel, call.in[0].f32(), device_rows(call.in[0]),
          static_cast<float>(call.as<CountAboveParams>().threshold), call.out[0].i32());
 }
 

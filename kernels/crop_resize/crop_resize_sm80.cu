@@ -73,8 +73,10 @@ void run(const OpCall& call, const RunContext& context) {
   const CropShape s{static_cast<int32_t>(p.size), static_cast<int32_t>(canvas.shape[1]),
                     static_cast<int32_t>(canvas.shape[2]), static_cast<int32_t>(p.table.size() / 3),
                     static_cast<int32_t>(bands)};
-  const LaunchShape grid{
-      .grid_x = call.out[0].shape[0] * bands, .block = kThreads, .shared = p.size * int64_t{sizeof(CropTap)}};
+  const LaunchShape grid{.grid_x = call.out[0].shape[0] * bands,
+                         .block = kThreads,
+                         .shared = p.size * int64_t{sizeof(CropTap)},
+                         .waits = true};
   launch(context, grid, crop_resize_kernel, canvas.f32(), boxes.f32(), call.out[0].f32(), device_rows(boxes), s, table);
 }
 

@@ -7,9 +7,8 @@
 // Work     network: 4 x 16,384 pixels x 256 x (9 x 64 + 4 x 256) = 26.8 GMAC, where the two convolutions have 39.7
 // Bound    tensor cores: 53.7 GFLOP at 790 TFLOP/s 68 us. Memory: 8.4 MB fine, 8.4 MB coarse, 2.4 MB weights, 33.6 MB
 //          output at 4.3 TB/s 12 us; the merged map (33.6 MB written and read) is saved
-// Measured not yet: no card was available; predicted from 1024 tiles on 2 x 132 places (4 rounds of 2 x 1600 x 128 x
-// 128
-//          products, 2 blocks sharing 1024 products per clock): 205,000 clocks
+// Measured not yet: no card was available; predicted from 1024 tiles on 2 x 132 places (4 rounds of 2 blocks that share
+//          1024 products per clock): 205,000 clocks
 // Rejects  f32; Q % 32 != 0 (a step would lie in Wc and K); C % 8 != 0; 2^31 pixels or rows of the weight
 // Numerics f32 sums in the order of the weight's rows, composed weights rounded to T once; same bytes for every batch
 // Tried    nothing else yet

@@ -50,8 +50,8 @@ void run_lanes(const OpCall& call, const RunContext& context) {
   static_assert(kGroups * N <= kThreads, "one thread per channel at the end");
   const Shape& x = call.in[0].shape;
   const int64_t tiles = item_blocks(x[3], kGroups * N);
-  launch(context, {.grid_x = x[0] * tiles, .block = kThreads}, global_average_pool_kernel<T, N>, call.in[0].as<T>(),
-         call.out[0].as<T>(), device_rows(call.in[0]), x[1] * x[2], static_cast<int32_t>(x[3]),
+  launch(context, {.grid_x = x[0] * tiles, .block = kThreads, .waits = true}, global_average_pool_kernel<T, N>,
+         call.in[0].as<T>(), call.out[0].as<T>(), device_rows(call.in[0]), x[1] * x[2], static_cast<int32_t>(x[3]),
          static_cast<int32_t>(tiles));
 }
 

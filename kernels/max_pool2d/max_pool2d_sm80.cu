@@ -62,7 +62,8 @@ void run_lanes(const OpCall& call, const RunContext& context) {
   const auto extent = [](int64_t value) { return static_cast<int32_t>(value); };
   const PoolShape s{extent(in[1]),      extent(in[2]),    extent(out[1]),   extent(out[2]),
                     extent(out[3] / N), extent(p.kernel), extent(p.stride), extent(p.padding)};
-  const LaunchShape shape{.grid_x = item_blocks(call.out[0].elements() / N, kThreads), .block = kThreads};
+  const LaunchShape shape{
+      .grid_x = item_blocks(call.out[0].elements() / N, kThreads), .block = kThreads, .waits = true};
   const auto kernel =
       p.kernel == kUnrolledKernel ? max_pool2d_kernel<T, N, kUnrolledKernel> : max_pool2d_kernel<T, N, 0>;
   launch(context, shape, kernel, call.in[0].as<T>(), call.out[0].as<T>(), device_rows(call.in[0]), s);

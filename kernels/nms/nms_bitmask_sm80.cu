@@ -1,11 +1,7 @@
 // nms_bitmask_sm80.cu - greedy suppression of all groups by bit masks, then one list of all groups. Three launches:
-//   mask     one word per box and 64 boxes before it: which of those overlap it too much
-//   resolve  one block per group goes through the boxes 64 at a time. A box stays if none of its suppressors stays.
-//            Within the 64 this is a triangular system: started with "all stay" and repeated, every round settles at
-//            least the next box, and a round that changes nothing has found the one solution. Chains of suppression
-//            are short, so a few rounds do where going box by box needs 64 steps.
-//   merge    one thread per kept box finds its place in the merged list: its own place plus, by bisection, the number
-//            of boxes of every other group that go before it
+// mask finds, for every box, which of each 64 boxes before it overlap it too much; resolve goes through a group 64
+// boxes at a time; merge finds the place of every kept box in the list: its own plus, by bisection, those of the other
+// groups.
 //
 // Layout    boxes [G,k,4], scores [G,k]; masks in scratch [G][ceil(k/64)][k] words of 64 bits
 // Tile      mask: 256 boxes x 64 suppressors a block; resolve: 1024 threads, a box each; merge: 256 kept boxes a block
@@ -13,9 +9,9 @@
 // Bound     mask: arithmetic, 5 groups of 1000 are 2.5 M IoU; resolve: latency, two barriers for every 64 boxes
 // Measured  not yet: no card was available; predicted 12 us for 5 groups of 1000: three launches 4 us, mask 1.5 us at a
 //           tenth of 67 TFLOP/s, resolve 16 rounds of 0.25 us, merge 2 us
-// Rejects   k above 524288: the bits of a group would not fit shared memory, and its masks would take 34 GB; G above
-// 65535 Numerics  bit-equal: box_iou itself. Disjoint boxes skip it: an intersection of 0 gives 0 or NaN, above no
-// threshold Tried     nothing else yet
+// Rejects   k above 524288: its bits would not fit shared memory, and the masks would take 34 GB; G above 65535
+// Numerics  bit-equal: box_iou itself. Disjoint boxes skip it: an intersection of 0 gives 0 or NaN, above no threshold
+// Tried     nothing else yet
 #include <algorithm>
 
 #include "kernels/base/block_scan.cuh"
@@ -86,6 +82,8 @@ __device__ bool suppresses(const Box& better, float better_area, const Box& box,
 }
 
 __global__ void __launch_bounds__(kMaskThreads) mask_kernel(Call call, Scratch scratch) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(Suppressor, better, kWord);
   SPINERT_SHARED(float, better_area, kWord);
   const int thread = static_cast<int>(threadIdx.x), g = static_cast<int>(blockIdx.z);
@@ -135,7 +133,12 @@ __device__ void rank_kept(const Call& call, const Scratch& scratch, int g, int32
   if (threadIdx.x == 0) scratch.kept[g] = {count, *first_nan, lowest};
 }
 
+// Of 64 boxes at a time, a box stays if none of its suppressors stays. That is a triangular system: started with "all
+// stay" and repeated, every round settles at least the next box, and a round that changes nothing has found the one
+// solution. Chains of suppression are short, so a few rounds do where going box by box needs 64 steps.
 __global__ void __launch_bounds__(kResolveThreads, 1) resolve_kernel(Call call, Scratch scratch) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint64_t, staying, 1);    // of the 64 boxes just settled
   SPINERT_SHARED(int32_t, kept_count, 1);  // so far
   SPINERT_SHARED(int32_t, first_nan, 1);
@@ -202,6 +205,8 @@ __device__ bool goes_before(float a, int g, float b, int h) {
 }
 
 __global__ void __launch_bounds__(kMergeThreads) merge_kernel(Call call, Scratch scratch, Outputs out, int64_t blocks) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   const int g = static_cast<int>(blockIdx.x / blocks);
   if (blockIdx.x == 0 && threadIdx.x == 0) {
     int64_t sum = 0;
@@ -289,14 +294,14 @@ void run(const OpCall& call, const RunContext& context) {
   const Scratch scratch = layout(call, context.scratch);
   const Outputs out{call.out[0].f32(), call.out[1].f32(), call.out[2].i32(), call.out[3].i32()};
   const int64_t tiles = (k + kMaskThreads - 1) / kMaskThreads;
-  launch(context, {.grid_x = tiles, .grid_y = scratch.words, .grid_z = groups, .block = kMaskThreads}, mask_kernel,
-         view, scratch);
-  launch(context, {.grid_x = groups, .block = kResolveThreads, .shared = scratch.words * 8}, resolve_kernel, view,
-         scratch);
+  launch(context, {.grid_x = tiles, .grid_y = scratch.words, .grid_z = groups, .block = kMaskThreads, .waits = true},
+         mask_kernel, view, scratch);
+  launch(context, {.grid_x = groups, .block = kResolveThreads, .shared = scratch.words * 8, .waits = true},
+         resolve_kernel, view, scratch);
   // One block even without boxes: the count is written.
   const int64_t blocks = std::max<int64_t>(1, (std::min(k, p.max_output) + kMergeThreads - 1) / kMergeThreads);
-  launch(context, {.grid_x = std::max<int64_t>(1, groups * blocks), .block = kMergeThreads}, merge_kernel, view,
-         scratch, out, blocks);
+  launch(context, {.grid_x = std::max<int64_t>(1, groups * blocks), .block = kMergeThreads, .waits = true},
+         merge_kernel, view, scratch, out, blocks);
 }
 
 }  // namespace

@@ -40,8 +40,8 @@ void run(const OpCall& call, const RunContext& context) {
     affine.offset[c] = static_cast<float>(p.mean[c] / p.std[c]);
   }
   const Tensor &grey = call.in[0], &y = call.out[0];
-  launch(context, {.grid_x = item_blocks(y.elements(), kThreads), .block = kThreads}, normalise_kernel, grey.f32(),
-         y.f32(), device_rows(grey), grey.shape[1] * grey.shape[2], affine);
+  launch(context, {.grid_x = item_blocks(y.elements(), kThreads), .block = kThreads, .waits = true}, normalise_kernel,
+         grey.f32(), y.f32(), device_rows(grey), grey.shape[1] * grey.shape[2], affine);
 }
 
 }  // namespace

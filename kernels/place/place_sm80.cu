@@ -37,7 +37,7 @@ void run(const OpCall& call, const RunContext& context) {
   const auto shift = [&](int64_t extent) { return static_cast<int32_t>((extent - size) / 2); };
   const PlaceShape s{static_cast<int32_t>(size), static_cast<int32_t>(height), static_cast<int32_t>(width),
                      shift(height), shift(width)};
-  launch(context, {.grid_x = item_blocks(size * size, kThreads), .block = kThreads}, place_kernel,
+  launch(context, {.grid_x = item_blocks(size * size, kThreads), .block = kThreads, .waits = true}, place_kernel,
          call.in[0].as<uint32_t>(), call.out[0].as<uint32_t>(), s);
 }
 

@@ -111,7 +111,8 @@ void run_lanes(const OpCall& call, const RunContext& context) {
   const int64_t taps = (p.output_size + 1) * p.sampling_ratio;
   const LaunchShape grid{.grid_x = item_blocks(call.out[0].shape[0] * p.output_size, kWarps),
                          .block = kWarps * kWarpLanes,
-                         .shared = kWarps * taps * int64_t{sizeof(RoiTap)}};
+                         .shared = kWarps * taps * int64_t{sizeof(RoiTap)},
+                         .waits = true};
   const auto kernel =
       p.sampling_ratio == kUnrolledSamples ? roi_align_kernel<T, N, kUnrolledSamples> : roi_align_kernel<T, N, 0>;
   launch(context, grid, kernel, call.in[0].f32(), call.out[0].as<T>(), device_rows(call.in[0]), maps, shape);

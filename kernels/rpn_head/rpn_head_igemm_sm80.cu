@@ -2,26 +2,23 @@
 // implicit matrix product whose result goes from the registers into the second product
 //
 // Layout   maps NHWC; 3x3 weight packed as [step of 32 (tap, channel)][K][32] (igemm_half_pack); 1x1 weights f32 as
-// they
-//          are, rounded to T on their way to shared memory
+//          they are, rounded to T on their way to shared memory
 // Tile     128 pixels x 128 hidden channels (4 warps of 64x64), k in steps of 32, 4 stages; as many passes as K needs,
 //          and 5A outputs rounded up to 16
-// Work     network: 51.5 GMAC, 2304 x 256 + 256 x 15 for each of 87,296 pixels in 682 tiles; per tile and pass 128 x
-// 128
-//          x 2304 products and, twice over (two parts), 128 x 128 x 16
-// Bound    tensor cores: 103 GFLOP at 790 TFLOP/s 130 us. Memory: 44.7 MB of maps, 1.2 MB of weights, 5.2 MB of outputs
-//          at 4.3 TB/s 12 us; the hidden maps (44.7 MB written and read) and 14 launches are saved
-// Measured not yet: no card was available; predicted from 682 tiles on 2 x 132 places (3 rounds of 2 x 2304 x 128 x 128
-//          products, 2 blocks sharing 1024 products per clock): 442,000 clocks
+// Work     network: 51.5 GMAC, 2304 x 256 + 256 x 15 for each of 87,296 pixels in 682 tiles; per tile and pass
+//          128 x 128 x 2304 products and twice 128 x 128 x 16
+// Bound    tensor cores: 103 GFLOP at 790 TFLOP/s 130 us. Memory: 44.7 MB of maps, 1.2 MB of weights, 5.2 MB of
+//          outputs at 4.3 TB/s 12 us; the hidden maps (44.7 MB written and read) and 14 launches are saved
+// Measured not yet: no card was available; predicted from 682 tiles on 2 x 132 places (3 rounds of 2 blocks that share
+//          1024 products per clock, 2 passes each): 442,000 clocks
 // Rejects  f32; C % 8 != 0; A > 12 (the sums of a tile would not fit beside the pipeline in 99 KB); 2^31 pixels
 // Numerics f32 sums in the order (tap, channel). A hidden number enters the second product as two halves, itself
-// rounded
-//          and the rest: an error of 2^-22 (f16) or 2^-16 (bf16), where a stored half map has 2^-12 or 2^-9. Partial
-//          sums of 64 hidden channels are added in order: same bytes in every run
+//          rounded and the rest: an error of 2^-22 (f16) or 2^-16 (bf16), where a stored map has 2^-11 or 2^-8.
+//          Partial sums of 64 hidden channels are added in order: same bytes in every run
 // Tried    nothing else yet
 #include "kernels/base/image_rows.cuh"
 #include "kernels/rpn_head/rpn_head_cuda.h"
-#include "kernels/rpn_head/rpn_level.cuh"
+#include "kernels/rpn_head/rpn_second.cuh"
 
 namespace spinert {
 namespace {
@@ -29,28 +26,21 @@ namespace {
 using HeadTile = GemmTile<128, 128, 2, 2>;
 constexpr int kBlocksPerMultiprocessor = 2;
 
-// The second product. Its weight lies in the buffers of the first one, [output][128 hidden channels] in halves, rows
-// padded so that the eight rows of an ldmatrix lie in different banks. Its sums lie behind them, padded likewise.
-constexpr int kSecondRowBytes = HeadTile::kColumns * 2 + 16;
-constexpr int kMostAnchors = 12;
-constexpr int kGroup = 16;  // outputs that one mma pair computes
-constexpr int kMostOutputs = (5 * kMostAnchors + kGroup - 1) / kGroup * kGroup;
-static_assert(kMostOutputs * kSecondRowBytes <= HeadTile::kPipelineBytes);
+// The weight of the second product lies in the buffers of the first one, its sums behind them, with rows padded against
+// bank conflicts.
+static_assert(rpn_second_bytes(kRpnMostAnchors, HeadTile::kColumns) <= HeadTile::kPipelineBytes);
 
-constexpr int padded_outputs(int anchors) {
-  return (5 * anchors + kGroup - 1) / kGroup * kGroup;
-}
 constexpr int totals_stride(int anchors) {
-  return padded_outputs(anchors) + 4;
+  return rpn_padded_outputs(anchors) + 4;
 }
 constexpr int shared_bytes(int anchors) {
   return HeadTile::kPipelineBytes + HeadTile::kRows * totals_stride(anchors) * 4;
 }
-static_assert(shared_bytes(kMostAnchors) <= (99 << 10));
+static_assert(shared_bytes(kRpnMostAnchors) <= (99 << 10));
 
 // Sums of one warp: 64 pixels x 16 outputs, as mma gives them.
 struct SecondSums {
-  float sum[HeadTile::kSlabs][kGroup / 8][4];
+  float sum[HeadTile::kSlabs][kRpnGroup / 8][4];
 };
 
 // Adds the bias and takes relu; hidden channels beyond the last become 0 whatever their sum.
@@ -69,69 +59,42 @@ __device__ __forceinline__ void finish_hidden(HeadTile& tile, const RpnCall& p, 
 #pragma unroll
         for (int row = 0; row < 2; ++row) {
           float& value = tile.sum[s][o][row * 2 + i];
-          value = inside ? activate_on_card(Activation::relu, value + bias) : 0.0f;
+          value = rpn_hidden(value, bias, inside);
         }
       }
     }
   }
 }
 
-// Writes the part of the 1x1 weights that this pass needs; zero beyond the last channel and output.
+// Writes the part of the 1x1 weights that this pass needs.
 template <class T>
 __device__ __forceinline__ void load_second(const RpnCall& p, int first_channel, unsigned char* shared) {
-  const int outputs = padded_outputs(p.anchors);
+  const int outputs = rpn_padded_outputs(p.anchors);
   for (int i = static_cast<int>(threadIdx.x); i < outputs * HeadTile::kColumns; i += HeadTile::kThreads) {
-    const int o = i % outputs, k = i / outputs, channel = first_channel + k;
-    float value = 0.0f;
-    if (channel < p.hidden && o < 5 * p.anchors) {
-      const RpnOutput out = rpn_output(p, p.level[0], 0, o);
-      value = out.weight[int64_t{channel} * out.stride];
-    }
-    *reinterpret_cast<T*>(shared + o * kSecondRowBytes + k * 2) = ptx::from_float<T>(value);
+    const int place = i / outputs;
+    rpn_second_store<T>(p, shared, HeadTile::kColumns, i % outputs, place, first_channel + place);
   }
 }
 
-// A pair of hidden numbers as two halves each: rounded, and what the rounding left.
+// Of a warp: its 64 pixels x 64 hidden channels times 64 channels x 16 outputs from `output` on.
 template <class T>
-__device__ __forceinline__ void split(float low, float high, uint32_t& rounded, uint32_t& rest) {
-  const T a = ptx::from_float<T>(low), b = ptx::from_float<T>(high);
-  rounded = a.bits | static_cast<uint32_t>(b.bits) << 16;
-  rest = ptx::pack_x2<T>(low - ptx::to_float(a), high - ptx::to_float(b));
-}
-
-// Of a warp: its 64 pixels x 64 hidden channels times 64 channels x 16 outputs from `weight` (a shared address). Two
-// neighbouring octets of the first product, as mma leaves them, are the rows of A of the second one as mma wants them.
-template <class T>
-__device__ __forceinline__ void second_product(const HeadTile& tile, uint32_t weight, SecondSums& result) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+__device__ __forceinline__ void second_product(const HeadTile& tile, uint32_t second, int output, SecondSums& result) {
+  const int across = static_cast<int>(threadIdx.x) / 32 % HeadTile::kWarpsAcross;
 #pragma unroll
   for (int s = 0; s < HeadTile::kSlabs; ++s) {
 #pragma unroll
-    for (int o = 0; o < kGroup / 8; ++o) {
+    for (int o = 0; o < kRpnGroup / 8; ++o) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) result.sum[s][o][i] = 0.0f;
     }
   }
 #pragma unroll
   for (int pair = 0; pair < HeadTile::kOctets / 2; ++pair) {
-    // Matrices: outputs 0-7 at k 0-7 and 8-15, then outputs 8-15 likewise.
-    uint32_t four[4];
-    ptx::ldmatrix_x4(four, weight + static_cast<uint32_t>((lane % 8 + lane / 16 * 8) * kSecondRowBytes + pair * 32 +
-                                                          lane / 8 % 2 * 16));
-    const uint32_t b[2][2] = {{four[0], four[1]}, {four[2], four[3]}};
+    uint32_t b[2][2];
+    rpn_second_weights(second, HeadTile::kColumns, output, across * HeadTile::kOctets / 2 + pair, b);
 #pragma unroll
     for (int s = 0; s < HeadTile::kSlabs; ++s) {
-      uint32_t rounded[4], rest[4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float(&from)[4] = tile.sum[s][pair * 2 + i / 2];
-        split<T>(from[i % 2 * 2], from[i % 2 * 2 + 1], rounded[i], rest[i]);
-      }
-#pragma unroll
-      for (int o = 0; o < 2; ++o) {
-        ptx::mma_m16n8k16<T>(result.sum[s][o], rounded, b[o]);
-        ptx::mma_m16n8k16<T>(result.sum[s][o], rest, b[o]);
-      }
+      rpn_second_step<T>(tile.sum[s][pair * 2], tile.sum[s][pair * 2 + 1], b, result.sum[s]);
     }
   }
 }
@@ -144,7 +107,7 @@ __device__ __forceinline__ void add_totals(const SecondSums& part, float* totals
 #pragma unroll
   for (int s = 0; s < HeadTile::kSlabs; ++s) {
 #pragma unroll
-    for (int o = 0; o < kGroup / 8; ++o) {
+    for (int o = 0; o < kRpnGroup / 8; ++o) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         float& total =
@@ -196,12 +159,9 @@ __global__ void __launch_bounds__(HeadTile::kThreads, kBlocksPerMultiprocessor)
       finish_hidden(tile, p, channel);
       load_second<T>(p, channel, shared);
       __syncthreads();
-      for (int output = 0; output < padded_outputs(p.anchors); output += kGroup) {
+      for (int output = 0; output < rpn_padded_outputs(p.anchors); output += kRpnGroup) {
         SecondSums part;
-        second_product<T>(tile,
-                          ptx::shared_address(shared) +
-                              static_cast<uint32_t>(output * kSecondRowBytes + across * HeadTile::kWarpColumns * 2),
-                          part);
+        second_product<T>(tile, ptx::shared_address(shared), output, part);
         // Warps side by side share their pixels: they add one after the other.
         for (int turn = 0; turn < HeadTile::kWarpsAcross; ++turn) {
           if (turn == across) add_totals(part, totals, stride, output, channel == 0 && turn == 0);
@@ -216,7 +176,7 @@ __global__ void __launch_bounds__(HeadTile::kThreads, kBlocksPerMultiprocessor)
 const char* rejects(const OpCall& call) {
   if (!is_half(call.in[kRpnMap0].dtype)) return "f32 activations";
   if (call.in[kRpnMap0].shape[3] % 8 != 0) return "channels not a multiple of 8";
-  if (call.in[kRpnLogitsBias].shape[0] > kMostAnchors) return "more than 12 anchors in one place";
+  if (call.in[kRpnLogitsBias].shape[0] > kRpnMostAnchors) return "more than 12 anchors in one place";
   return rpn_head_cuda_rejects(call);
 }
 

@@ -22,6 +22,8 @@ constexpr int kThreads = 256;
 constexpr int64_t kMostBlocks = 8192;
 
 __global__ void __launch_bounds__(kThreads) sigmoid_kernel(const float* x, float* y, DeviceRows rows, int64_t row) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   const int64_t elements = rows.get() * row;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < elements; i += int64_t{gridDim.x} * kThreads) {
     y[i] = portable_sigmoid(x[i]);
@@ -32,8 +34,8 @@ void run(const OpCall& call, const RunContext& context) {
   const Tensor& x = call.in[0];
   const int64_t capacity = x.shape.rank == 0 ? 1 : x.shape[0];
   const int64_t blocks = std::min((x.elements() + kThreads - 1) / kThreads, kMostBlocks);
-  launch(context, {.grid_x = blocks, .block = kThreads}, sigmoid_kernel, x.f32(), call.out[0].f32(), device_rows(x),
-         capacity == 0 ? 0 : x.elements() / capacity);
+  launch(context, {.grid_x = blocks, .block = kThreads, .waits = true}, sigmoid_kernel, x.f32(), call.out[0].f32(),
+         device_rows(x), capacity == 0 ? 0 : x.elements() / capacity);
 }
 
 }  // namespace

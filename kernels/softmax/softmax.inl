@@ -1,4 +1,5 @@
-// softmax.inl - one row of softmax, host and device, the arithmetic that every backend repeats: portable_exp, sum in double from c = 0.
+// softmax.inl - one row of softmax, host and device, the arithmetic that every backend repeats: portable_exp, sum in
+// double from c = 0.
 #pragma once
 
 #include <cstdint>

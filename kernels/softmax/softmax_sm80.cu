@@ -23,6 +23,8 @@ constexpr int64_t kMostBlocks = 8192;
 
 __global__ void __launch_bounds__(kThreads)
     softmax_kernel(const float* x, float* y, DeviceRows rows, int64_t channels) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   const int64_t n = rows.get();
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += int64_t{gridDim.x} * kThreads) {
     softmax_row(x + i * channels, y + i * channels, channels);
@@ -32,8 +34,8 @@ __global__ void __launch_bounds__(kThreads)
 void run(const OpCall& call, const RunContext& context) {
   const Tensor& x = call.in[0];
   const int64_t blocks = std::min((x.shape[0] + kThreads - 1) / kThreads, kMostBlocks);
-  launch(context, {.grid_x = blocks, .block = kThreads}, softmax_kernel, x.f32(), call.out[0].f32(), device_rows(x),
-         x.shape[1]);
+  launch(context, {.grid_x = blocks, .block = kThreads, .waits = true}, softmax_kernel, x.f32(), call.out[0].f32(),
+         device_rows(x), x.shape[1]);
 }
 
 }  // namespace

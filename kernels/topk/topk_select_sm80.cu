@@ -9,10 +9,10 @@
 // Bound     latency: a chain of barriers and trips to L2, then 66 steps of the sort
 // Measured  not yet: no card was available; predicted 12 us for the 261 888 scores of five levels, k = 1000: 2.1 MB at
 //           4.3 TB/s are 0.5 us, two launches 3 us, the sort 3 us, the rest is waiting
-// Rejects   nothing. k above 2048 is sorted in scratch memory by one block: right, but a millisecond or more
+// Rejects   nothing. k above 2048 is sorted in scratch memory by one block: right, but slow
 // Numerics  exact. Entries are collected in any order, but they are distinct and the sort is by all their bits, so that
 //           the result has one value. Ties across the cut are digits of the index like any others
-// Tried     clearing one histogram per group by a launch of its own: a third launch for the same result
+// Tried     nothing on a card. One histogram per group, cleared by a launch of its own, would be a third launch
 #include "kernels/topk/topk_block.cuh"
 
 namespace spinert {
@@ -72,6 +72,8 @@ __device__ Part part_of(const TopkView& view, int block, int blocks) {
 }
 
 __global__ void __launch_bounds__(kTopkThreads) histogram_kernel(TopkGroups groups, Scratch scratch) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint32_t, bins, kBins * kCopies);
   SPINERT_SHARED(int32_t, invalid, 1);
   const int g = static_cast<int>(blockIdx.x) / scratch.blocks, block = static_cast<int>(blockIdx.x) % scratch.blocks;
@@ -131,9 +133,7 @@ __device__ Cut find_cut(uint32_t even, uint32_t odd, uint32_t rank, const Shared
   if (before < rank && before + even >= rank) found(2 * threadIdx.x, before, even);
   if (before + even < rank && scan.inclusive >= rank) found(2 * threadIdx.x + 1, before + even, odd);
   __syncthreads();
-  const Cut cut{shared.found[0], shared.found[1], shared.found[2]};
-  __syncthreads();
-  return cut;
+  return {shared.found[0], shared.found[1], shared.found[2]};  // the barriers of the next scan protect them
 }
 
 // Of n entries, those up to the leading digit of the cut, leaves in shared memory a superset of the k best that can be
@@ -179,6 +179,8 @@ __device__ void sum_invalid(const TopkGroups& groups, const Scratch& scratch, in
 }
 
 __global__ void __launch_bounds__(kTopkThreads, 1) gather_kernel(TopkGroups groups, Scratch scratch, TopkOutputs out) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint64_t, sortable, kTopkSortable);
   SPINERT_SHARED(uint32_t, bins, kBins);
   SPINERT_SHARED(int64_t, wide_partials, kWarp);
@@ -252,8 +254,8 @@ int64_t scratch_bytes(const OpCall& call, int) {
 void run(const OpCall& call, const RunContext& context) {
   const TopkGroups groups = topk_groups(call);
   const Scratch scratch = layout(call, context.scratch);
-  const LaunchShape shape{.grid_x = std::max(int64_t{1}, int64_t{groups.count} * scratch.blocks),
-                          .block = kTopkThreads};
+  const LaunchShape shape{
+      .grid_x = std::max(int64_t{1}, int64_t{groups.count} * scratch.blocks), .block = kTopkThreads, .waits = true};
   launch(context, shape, histogram_kernel, groups, scratch);
   launch(context, shape, gather_kernel, groups, scratch, topk_outputs(call));
 }

@@ -28,6 +28,8 @@ __device__ void count_invalid(const TopkGroups& groups, int32_t* invalid, int64_
 }
 
 __global__ void __launch_bounds__(kTopkThreads) sort_kernel(TopkGroups groups, TopkOutputs out) {
+  ptx::grid_dependency_wait();
+  ptx::grid_dependency_launch();
   SPINERT_SHARED(uint64_t, entries, kTopkSortable);
   SPINERT_SHARED(int64_t, wide_partials, kWarp);
   SPINERT_SHARED(int32_t, partials, kWarp);
@@ -50,8 +52,8 @@ const char* rejects(const OpCall& call) {
 }
 
 void run(const OpCall& call, const RunContext& context) {
-  launch(context, {.grid_x = topk_group_count(call) + 1, .block = kTopkThreads}, sort_kernel, topk_groups(call),
-         topk_outputs(call));
+  launch(context, {.grid_x = topk_group_count(call) + 1, .block = kTopkThreads, .waits = true}, sort_kernel,
+         topk_groups(call), topk_outputs(call));
 }
 
 }  // namespace

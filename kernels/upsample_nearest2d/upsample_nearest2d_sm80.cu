@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, int N>
 void run_lanes(const OpCall& call, const RunContext& context) {
   const Shape& coarse = call.in[0].shape;
-  launch(context, {.grid_x = item_blocks(coarse.elements() / N, kThreads), .block = kThreads},
+  launch(context, {.grid_x = item_blocks(coarse.elements() / N, kThreads), .block = kThreads, .waits = true},
          upsample_nearest2d_kernel<T, N>, call.in[0].as<T>(), call.in[1].as<T>(), call.out[0].as<T>(),
          device_rows(call.in[1]), static_cast<int32_t>(coarse[1]), static_cast<int32_t>(coarse[2]),
          static_cast<int32_t>(coarse[3] / N));

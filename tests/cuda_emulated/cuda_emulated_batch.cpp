@@ -18,6 +18,12 @@ struct BatchCase {
   const char* batch;
 };
 constexpr BatchCase kCases[] = {
+    {"conv2d h=7 w=7 c=64 o=64 k=3 padding=1 data=real", "n=1", "n=11"},
+    {"conv2d h=7 w=7 c=256 o=72 k=3 padding=1 data=real residual=1 activation=relu", "n=1", "n=9"},
+    {"conv2d h=5 w=6 c=512 o=200 k=3 stride=2 padding=1 data=real bias=0", "n=1", "n=30"},
+    {"conv2d h=7 w=5 c=24 o=24 groups=24 k=3 padding=1 data=real", "n=1", "n=7"},
+    {"linear k=1560 o=80 data=real activation=relu", "r=3", "r=520"},
+    {"linear k=192 o=136 data=real", "r=1", "r=300"},
     {"conv2d h=7 w=7 c=64 o=64 k=3 padding=1 data=real output=f32", "n=1", "n=11"},
     {"conv2d h=7 w=7 c=256 o=72 k=3 padding=1 data=real residual=1 output=f32", "n=1", "n=9"},
     {"conv2d h=5 w=6 c=512 o=72 k=3 stride=2 padding=1 data=real bias=0 output=f32", "n=1", "n=30"},

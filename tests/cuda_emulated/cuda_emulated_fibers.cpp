@@ -211,8 +211,8 @@ std::vector<int> tickets(uint64_t seed, int blocks) {
   int* out = card.put(std::vector<int>(static_cast<size_t>(blocks) * 32));
   set_seed(seed);
   launch(card.context, {.grid_x = blocks, .block = 32}, ticket_kernel, next, out);
-  set_seed(0);
   EXPECT_TRUE(card.status().ok()) << card.status().to_string();
+  set_seed(0);
   return card.get(out, static_cast<size_t>(blocks) * 32);
 }
 
@@ -231,7 +231,7 @@ TEST(Order, BlocksAndThreadsAreShuffledBySeed) {
 TEST(Launch, EmptyGridDoesNothing) {
   EmulatedCard card;
   launch(card.context, {.grid_x = 0, .block = 32}, bits_kernel, static_cast<int*>(nullptr));
-  EXPECT_TRUE(card.status().ok());
+  EXPECT_TRUE(card.status().ok()) << card.status().to_string();
 }
 
 // ---- the card

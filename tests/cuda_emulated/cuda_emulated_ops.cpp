@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "tests/ops/op_case.h"
+#if defined(SPINERT_EMULATE_CUDA)
+#include "kernels/base/emulation/fibers.h"
+#endif
 
 namespace spinert {
 namespace {
@@ -24,6 +27,10 @@ TEST_P(CudaKernel, AgreesWithReference) {
   for (const std::string& line : suite.cases) {
     for (const char* type : {"", " dtype=f16", " dtype=bf16"}) {
       if (*type && !suite.half) continue;
+#if defined(SPINERT_EMULATE_CUDA)
+      // Another order of blocks and threads for every case.
+      emulation::set_seed(static_cast<uint64_t>(run + refused));
+#endif
       const cases::CaseResult result = cases::check_case(line + type, kernel, alone, device.value().get());
       EXPECT_TRUE(result.status.ok()) << result.status.to_string();
       ++(result.skipped ? refused : run);

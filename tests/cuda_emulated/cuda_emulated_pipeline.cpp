@@ -6,8 +6,8 @@
 
 #include "diagnosis/pipeline.h"
 #include "diagnosis/verify.h"
-#include "runtime/chained_plan.h"
 #include "kernels/place/place.h"
+#include "runtime/chained_plan.h"
 #include "tests/cuda_emulated/planted_kernels.h"
 #include "tests/support/reduced_model.h"
 
@@ -26,10 +26,9 @@ const std::string& model_path() {
 std::unique_ptr<Pipeline> open(const std::string& device, const std::string& precision, int batch,
                                std::optional<float> threshold = {}) {
   const std::string isa = device == "cpu" ? "scalar" : "";
-  auto pipeline = Pipeline::open({.model = model_path(),
-                                  .engine = {.device = device, .isa = isa, .precision = precision, .threads = 1},
-                                  .batch = batch,
-                                  .threshold = threshold});
+  EngineOptions engine{.device = device, .isa = isa, .precision = precision, .threads = 1};
+  if (precision == "fp32") engine.rewrites.emplace();  // none, so that planted kernels see the graphs of the cpu
+  auto pipeline = Pipeline::open({.model = model_path(), .engine = engine, .batch = batch, .threshold = threshold});
   EXPECT_TRUE(pipeline.ok()) << pipeline.status().to_string();
   return pipeline.ok() ? std::move(pipeline).value() : nullptr;
 }
@@ -70,7 +69,7 @@ TEST_F(EmulatedPipeline, ChunksSizesAndRepeatsGiveTheBytesOfTheCpu) {
     for (const auto& [height, width] : sizes) {
       const Picture picture = reduced::picture(height, width, 7);
       const SliceResult want = cpu->diagnose(picture, "s"), got = cuda->diagnose(picture, "s");
-      EXPECT_EQ(bits(got), bits(want)) << height << " x " << width << ", batch " << batch << ", " << got.status;
+      EXPECT_TRUE(bits(got) == bits(want)) << height << " x " << width << ", batch " << batch << ", " << got.status;
       most = std::max(most, want.vertebrae.size());
     }
   }
@@ -148,8 +147,8 @@ TEST_F(EmulatedPipeline, AShortCardTakesTheSmallestBatch) {
   const auto small = open("cuda", "fp32", 64);
   ASSERT_TRUE(small);
   EXPECT_EQ(small->batch(), 1);
-  EXPECT_EQ(bits(small->diagnose(reduced::picture(120, 100, 7), "s")),
-            bits(roomy->diagnose(reduced::picture(120, 100, 7), "s")));
+  EXPECT_TRUE(bits(small->diagnose(reduced::picture(120, 100, 7), "s")) ==
+              bits(roomy->diagnose(reduced::picture(120, 100, 7), "s")));
 }
 
 TEST_F(EmulatedPipeline, CancelAndTimeoutStopBeforeTheSlice) {
@@ -203,14 +202,14 @@ TEST_F(EmulatedPipeline, SlotsOverlap) {
     EXPECT_GT(plan.fed_rows(0), 0);
     alone[i] = result(0);
   }
-  EXPECT_NE(alone[0], alone[1]);
+  EXPECT_FALSE(alone[0] == alone[1]);
   for (int i = 0; i < 6; ++i) {
     fill(i % 2, static_cast<uint64_t>(i % 3));
     const Status status = plan.submit(i % 2, 100, 90);
     ASSERT_TRUE(status.ok()) << status.to_string();
     if (i == 0) continue;
     ASSERT_TRUE(plan.wait((i - 1) % 2).ok());
-    EXPECT_EQ(result((i - 1) % 2), alone[(i - 1) % 3]) << i;
+    EXPECT_TRUE(result((i - 1) % 2) == alone[(i - 1) % 3]) << i;
   }
   EXPECT_EQ(plan.submit(1, 100, 90).id(), ErrorId::E_INTERNAL) << "not waited for";
   EXPECT_EQ(plan.submit(0, 100, 129).id(), ErrorId::E_INTERNAL) << "larger than the canvas";
@@ -244,8 +243,10 @@ TEST_P(EmulatedVerify, AgreesWithTheReference) {
   options.levels = {GetParam().level};
   options.threads = 1;
   options.limits = verify_limits(GetParam().name);
-  // Random weights make slivers a hundredth of a pixel wide, whose IoU a last-bit difference moves.
+  // Random weights make slivers a hundredth of a pixel wide, whose IoU a last-bit difference moves, and they amplify
+  // roundings: fp32 is off by 1e-5 here, and f16 rounds 2^13 times as coarsely.
   options.limits.iou = 0.9;
+  if (options.precision == "mixed") options.limits = {.iou = 0.9, .score = 0.05, .probability = 0.05};
   const NamedPicture inputs[] = {{"block column", reduced::picture(120, 100, 3)}};
   const auto report = verify(options, inputs);
   ASSERT_TRUE(report.ok()) << report.status().to_string();
@@ -272,7 +273,7 @@ TEST_F(EmulatedPipeline, MixedGivesTheSameBytesForEveryBatch) {
       emulation::set_seed(static_cast<uint64_t>(17 * batch + repeat));
       const std::string got = bits(cuda->diagnose(picture, "s"));
       if (first.empty()) first = got;
-      EXPECT_EQ(got, first) << "batch " << batch << ", repeat " << repeat;
+      EXPECT_TRUE(got == first) << "batch " << batch << ", repeat " << repeat;
     }
   }
 }

@@ -137,8 +137,9 @@ TEST_F(EmulatedStreams, ALoopThatNeverEndsIsFound) {
 TEST_F(EmulatedStreams, ChunksVisitEveryRowOnce) {
   constexpr int32_t kRows = 11, kWidth = 3;
   for (const int32_t chunk : {1, 4, 11, 16}) {
-    int32_t *const total = integers(4), *const source = integers(kRows * kWidth), *const small = integers(chunk * kWidth),
-                  *const target = integers(kRows * kWidth), *const passes = integers(1);
+    int32_t *const total = integers(4), *const source = integers(kRows * kWidth),
+                   *const small = integers(chunk * kWidth), *const target = integers(kRows * kWidth),
+                   *const passes = integers(1);
     const ChunkState state{total, total + 1, total + 2, total + 3, kRows, chunk};
     std::vector<int32_t> numbers(kRows * kWidth), got(kRows * kWidth);
     std::iota(numbers.begin(), numbers.end(), 100);

@@ -18,12 +18,14 @@ struct EmulatedCard {
     const auto bytes = static_cast<int64_t>(values.size() * sizeof(T));
     void* memory = device->allocate(bytes).value();
     device->stream().upload(memory, values.data(), bytes);
+    (void)status();
     return static_cast<T*>(memory);
   }
   template <class T>
   std::vector<T> get(const T* memory, size_t count) {
     std::vector<T> values(count);
     device->stream().download(values.data(), memory, static_cast<int64_t>(count * sizeof(T)));
+    (void)status();
     return values;
   }
   Status status() { return device->stream().synchronize(); }

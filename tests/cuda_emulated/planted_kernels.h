@@ -44,7 +44,8 @@ inline void run_on_host(OpId op, const OpCall& call, const void* packed) {
   if (packed && !kernel.packed_bytes) in[kPackedInput].data = const_cast<void*>(packed);
   const OpCall wide_call{call.params, in, out};
   std::vector<double> scratch;  // aligned for every scalar kernel
-  if (kernel.scratch_bytes) scratch.resize(static_cast<size_t>(kernel.scratch_bytes(wide_call, 1)) / sizeof(double) + 1);
+  if (kernel.scratch_bytes)
+    scratch.resize(static_cast<size_t>(kernel.scratch_bytes(wide_call, 1)) / sizeof(double) + 1);
   ThreadPool alone(1);
   kernel.run(wide_call, {.pool = &alone, .packed = packed, .scratch = scratch.data()});
   for (size_t i = 0; i < out.size(); ++i) {
@@ -100,7 +101,9 @@ class AllOperators {
 #undef KERNEL
 #undef SPINERT_REGISTRY_ROWS
   }
-  ~AllOperators() { clear_planted_kernels_for_tests(); }
+  ~AllOperators() {
+    clear_planted_kernels_for_tests();
+  }
   AllOperators(const AllOperators&) = delete;
   AllOperators& operator=(const AllOperators&) = delete;
 

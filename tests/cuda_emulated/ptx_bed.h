@@ -30,6 +30,7 @@ class PtxBed : public testing::Test {
     auto memory = device_->allocate(bytes);
     EXPECT_TRUE(memory.ok());
     device_->stream().upload(memory.value(), values.data(), bytes);
+    EXPECT_TRUE(device_->stream().synchronize().ok());  // `values` may end with this call
     return static_cast<T*>(memory.value());
   }
   template <class T>

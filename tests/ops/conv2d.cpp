@@ -86,6 +86,16 @@ const OpSuite conv2d_suite = {
         "conv2d n=9 h=7 w=7 c=256 o=72 k=3 padding=1 data=real residual=1 activation=relu count=8 seed=35",
         // Tiles of 256 channels.
         "conv2d h=111 w=111 c=128 o=256 k=1 data=real residual=1 seed=36",
+        // mma.sync rows: four taps in one step of k, a step over the end of k, columns that are no whole octet.
+        "conv2d n=2 h=9 w=7 c=8 o=24 k=3 padding=1 residual=1 seed=40",
+        "conv2d h=13 w=11 c=8 o=20 k=7 stride=2 padding=3 data=real activation=relu seed=41",
+        "conv2d n=2 h=6 w=4 c=16 o=20 k=1 residual=1 residual_upsample=2 output=f32 seed=42",
+        // A long sum over few pixels: in segments, whose partial sums have a count and columns that are no whole octet.
+        "conv2d n=3 h=4 w=4 c=104 o=20 k=3 padding=1 residual=1 count=2 seed=43",
+        // Depthwise.
+        "conv2d n=3 h=7 w=9 c=24 o=24 groups=24 k=3 padding=1 residual=1 activation=relu6 count=2 seed=44",
+        "conv2d h=9 w=8 c=8 o=8 groups=8 k=5 stride=2 padding=4 dilation=2 bias=0 data=real seed=45",
+        "conv2d h=6 w=6 c=16 o=32 groups=16 k=3 padding=1 data=real seed=46",
     },
     build,
     true,

@@ -53,6 +53,8 @@ const OpSuite conv2d_stem_suite = {
         // One NaN at row 10, column 20: also the place behind the window of a pixel and the row below it.
         "conv2d_stem h=20 w=70 o=40 activation=relu nan_at=720 seed=14",
         "conv2d_stem h=20 w=21 o=8 data=real padding=2 nan_at=0 seed=15",
+        // Weights as they are, not rounded to a half type.
+        "conv2d_stem h=37 w=70 o=64 data=real output=f16 seed=16",
     },
     build,
     true,

@@ -44,6 +44,12 @@ const OpSuite linear_suite = {
         // Tiles of 128 rows on the tensor cores: tails in rows, k and columns; long sums in segments.
         "linear r=130 k=72 o=24 data=real seed=11",
         "linear r=700 k=136 o=72 data=real activation=relu count=650 output=f32 seed=12",
+        "linear r=40 k=1560 o=80 data=real activation=relu count=33 seed=13",
+        "linear r=520 k=1560 o=80 data=real activation=relu seed=13",
+        // One step of k that is mostly beyond its end; segments with columns that are no whole octet.
+        "linear r=150 k=8 o=200 data=real activation=relu seed=14",
+        "linear r=6 k=1032 o=20 count=4 data=real output=f32 seed=15",
+        "linear r=250 k=1032 o=60 count=190 data=real seed=16",
         "linear r=40 k=2312 o=80 data=real activation=relu count=33 seed=13",
         "linear r=500 k=2312 o=80 data=real activation=relu seed=13",
     },

@@ -302,9 +302,7 @@ CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadP
     round_inputs(got.value(), half);
     for (size_t i = 0; i < got.value().in.size(); ++i) copy_as_f32(got.value().in[i], want.value().in[i]);
   }
-  if (kernel.kernel->rejects) {
-    if (const char* reason = kernel.kernel->rejects(got.value().call())) return {{}, reason};
-  }
+  if (const char* reason = refusal(kernel, got.value().call())) return {{}, reason};
   ThreadPool one(1);
   const bool exact_truth = truth == Backend::reference;
   const KernelInfo* reference =

@@ -15,16 +15,16 @@ namespace {
 using spinert::emulation::Access;
 using spinert::emulation::check_access;
 using spinert::emulation::checking;
+using spinert::emulation::device_at_work;
 using spinert::emulation::device_base;
 using spinert::emulation::device_offset;
 using spinert::emulation::kDeviceRange;
-using spinert::emulation::launching;
 using spinert::emulation::note_host_access;
 
 void access(const void* address, size_t bytes, Access kind, const void* caller) {
   if (checking) {
     check_access(address, bytes, kind, caller);
-  } else if (device_offset(address) < static_cast<uint64_t>(kDeviceRange) && device_base && !launching) {
+  } else if (device_offset(address) < static_cast<uint64_t>(kDeviceRange) && device_base && !device_at_work) {
     note_host_access(address, caller);
   }
 }

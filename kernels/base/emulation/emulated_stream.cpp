@@ -4,6 +4,7 @@
 
 #include "kernels/base/emulation/memory.h"
 #include "kernels/base/emulation/race_check.h"
+#include "kernels/base/emulation/state.h"
 
 namespace spinert::emulation {
 namespace {
@@ -25,7 +26,8 @@ Counters all_counters;
 
 bool EmulatedStream::in_device_memory(const void* device, int64_t bytes) {
   if (device_valid(device_offset(device), static_cast<size_t>(bytes))) return true;
-  fail(error(ErrorId::E_VERIFY, "a transfer of " + std::to_string(bytes) + " bytes leaves device memory", place(card_)));
+  fail(
+      error(ErrorId::E_VERIFY, "a transfer of " + std::to_string(bytes) + " bytes leaves device memory", place(card_)));
   return false;
 }
 
@@ -49,7 +51,9 @@ void EmulatedStream::advance(int64_t until) {
     const Work work = std::move(waiting_.front());
     waiting_.pop_front();
     ++done_;
+    const bool outer = std::exchange(device_at_work, true);  // one stream may wait for another
     if (status().ok()) work();
+    device_at_work = outer;
   }
 }
 
@@ -91,10 +95,10 @@ void EmulatedStream::fill(void* device, unsigned char value, int64_t bytes) {
 
 Status EmulatedStream::synchronize() {
   if (allowed(recording_.empty(), "a synchronisation")) advance();
-  ++all_counters.synchronisations;
-  if (const std::string problem = take_host_problem(); !problem.empty()) {
-    fail(error(ErrorId::E_VERIFY, problem, place(card_)));
+  if (const std::string found = take_host_problem(); !found.empty()) {
+    fail(error(ErrorId::E_VERIFY, found, place(card_)));
   }
+  ++all_counters.synchronisations;
   return status();
 }
 

@@ -152,7 +152,8 @@ void launch(CudaStream& stream, int64_t grid_x, int64_t grid_y, int64_t grid_z, 
 }
 
 // ---- for tests
-void set_seed(uint64_t seed);  // of every launch from now on: order of blocks and threads, times of deferred operations
+// Of every launch that runs from now on: order of blocks and threads, times of deferred operations.
+void set_seed(uint64_t seed);
 void set_stack_bytes(size_t bytes);  // of one thread; 64 KiB (256 KiB under the address sanitizer) unless set
 
 }  // namespace spinert::emulation

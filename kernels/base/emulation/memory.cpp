@@ -33,13 +33,12 @@ int64_t round_up(int64_t value, int64_t step) {
 // Addresses are not used again while any allocation lives, so that a pointer kept too long is found.
 struct DeviceMemory {
   std::mutex mutex;
-  uint16_t* valid = nullptr;  // of each granule: bytes in use from its start
   int64_t next = 0;
   std::map<int64_t, int64_t> live;  // offset, bytes
 
   void mark(int64_t offset, int64_t bytes, bool in_use) {
     for (int64_t i = 0; i < bytes; i += kDeviceGranule) {
-      valid[(offset + i) / kDeviceGranule] =
+      device_bytes[(offset + i) / kDeviceGranule] =
           static_cast<uint16_t>(in_use ? std::min<int64_t>(bytes - i, kDeviceGranule) : 0);
     }
   }
@@ -66,16 +65,17 @@ SharedMemory shared_memory;
 }  // namespace
 
 unsigned char* device_base = reserve(kDeviceRange);
+uint16_t* device_bytes = nullptr;
 unsigned char* shared_base = reserve(kSharedWindow);
 
 void* device_allocate(int64_t bytes) {
   const std::lock_guard lock(device_memory.mutex);
   DeviceMemory& memory = device_memory;
-  if (!memory.valid) {
-    memory.valid = reinterpret_cast<uint16_t*>(reserve(kDeviceRange / kDeviceGranule * int64_t{sizeof(uint16_t)}));
+  if (!device_bytes) {
+    device_bytes = reinterpret_cast<uint16_t*>(reserve(kDeviceRange / kDeviceGranule * int64_t{sizeof(uint16_t)}));
   }
   if (memory.live.empty()) memory.next = kGuard;
-  if (!device_base || !memory.valid || bytes > kDeviceRange - memory.next - 2 * kGuard) return nullptr;
+  if (!device_base || !device_bytes || bytes > kDeviceRange - memory.next - 2 * kGuard) return nullptr;
   const int64_t offset = memory.next;
   memory.next = round_up(offset + bytes, kDeviceGranule) + kGuard;
   memory.live[offset] = bytes;
@@ -100,11 +100,11 @@ void device_release(void* pointer) {
 }
 
 bool device_valid(uint64_t offset, size_t bytes) {
-  if (!device_memory.valid || offset + bytes > static_cast<uint64_t>(kDeviceRange)) return false;
+  if (!device_bytes || offset + bytes > static_cast<uint64_t>(kDeviceRange)) return false;
   while (bytes > 0) {
     const uint64_t inside = offset % kDeviceGranule;
     const uint64_t step = std::min<uint64_t>(bytes, kDeviceGranule - inside);
-    if (inside + step > device_memory.valid[offset / kDeviceGranule]) return false;
+    if (inside + step > device_bytes[offset / kDeviceGranule]) return false;
     offset += step;
     bytes -= step;
   }

@@ -25,6 +25,12 @@ inline uint64_t device_offset(const void* address) {
 inline uint64_t shared_offset(const void* address) {
   return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(shared_base);
 }
+// Of each granule of the device range: bytes in use from its start. Null before the first allocation.
+extern uint16_t* device_bytes;
+// Quick answer for a few bytes within one granule; false: ask device_valid.
+inline bool device_valid_quick(uint64_t offset, size_t bytes) {
+  return offset % kDeviceGranule + bytes <= device_bytes[offset / kDeviceGranule];
+}
 // All bytes belong to one live allocation, or to one array of shared memory.
 bool device_valid(uint64_t offset, size_t bytes);
 bool shared_valid(uint64_t offset, size_t bytes);

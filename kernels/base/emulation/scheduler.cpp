@@ -14,6 +14,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 
 // Boost's public fibers unwind the stack of one that is dropped. A kernel that failed must not run another step, and
@@ -26,7 +27,7 @@ Block block;
 Thread* current = nullptr;
 std::string problem;
 thread_local constinit bool checking = false;
-thread_local constinit bool launching = false;
+thread_local constinit bool device_at_work = false;
 const unsigned char* closure_base = nullptr;
 size_t closure_bytes = 0;
 
@@ -62,6 +63,15 @@ struct Stacks {
     count = want;
     for (size_t i = 0; i < count; ++i) mprotect(get(i) - kGuardPage, kGuardPage, PROT_NONE);
     return true;
+  }
+  // After a failure the stacks still own what their threads held, such as the text of a message. For the search for
+  // leaks they stay as they are, and the next launch has others.
+  void keep_dropped() {
+#if defined(__SANITIZE_ADDRESS__)
+    __lsan_register_root_region(memory, count * (bytes + kGuardPage));
+    memory = nullptr;
+    count = 0;
+#endif
   }
 };
 Stacks stacks;
@@ -282,6 +292,7 @@ void run_grid(CudaStream& stream) {
     end_block();
     if (failed()) break;
   }
+  if (failed()) stacks.keep_dropped();
   if (failed())
     stream.fail(error(ErrorId::E_VERIFY, "a kernel is wrong: " + problem, where)
                     .hint("addr2line -Cfie PROGRAM ADDRESS names the line of an address."));
@@ -305,9 +316,7 @@ void launch(CudaStream& stream, LaunchRequest launched) {
     if (!count_launch(stream)) return;
     const std::lock_guard lock(one_launch);
     request = &launched;
-    launching = true;
     run_grid(stream);
-    launching = false;
     request = nullptr;
   });
 }

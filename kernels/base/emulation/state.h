@@ -86,8 +86,8 @@ inline bool failed() {
 }
 // Whether the accesses of this host thread are those of a kernel.
 extern thread_local constinit bool checking;
-// Whether this host thread is inside launch().
-extern thread_local constinit bool launching;
+// Whether this host thread does the work of a stream.
+extern thread_local constinit bool device_at_work;
 
 std::string describe(const Thread& thread);  // "thread 5 of block (0, 1, 0)"
 // Leaves the running thread; comes back when the scheduler takes it again.
