@@ -93,7 +93,7 @@ ours() {
       step "stage-classifier-$patches" 60 build/spinert bench --stage classifier --patches "$patches" --device "cuda:$card" \
         --precision mixed --model "$model" --repeats 100 --json "$out/stage-classifier-$patches.json"
     done
-    for network in detector classifier; do
+    for network in detector_cuda classifier; do
       step "layers-$network" 150 build/gpu_bench --shapes "bench/shapes/$network.txt" --card "$card" --json "$out/layers-$network.json" \
         --markdown "$out/layers-$network.md"
     done

@@ -21,7 +21,6 @@
 
 namespace spinert::sm90a {
 
-inline constexpr int kChunk = 64;             // k of one step: 128 bytes, the width of the swizzle
 inline constexpr int kColumnGroup = 32;       // columns of the packed weight that are permuted among themselves
 inline constexpr int kThreads = 384;          // one warpgroup that loads, two that multiply
 inline constexpr int kRingBytes = 192 << 10;  // a block may have 227 KiB of shared memory

@@ -10,10 +10,9 @@
 #pragma once
 
 #include "kernels/base/cuda.cuh"
+#include "kernels/base/wgmma_tiles.h"
 
 namespace spinert::sm90a {
-
-inline constexpr int kTileRows = 128;
 
 // Host side: the whole work. One level has int rows; kMaxElements bounds them.
 template <int kLevels>

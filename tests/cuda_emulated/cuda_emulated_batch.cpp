@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "kernels/base/emulation/fibers.h"
+#include "kernels/base/wgmma_tiles.h"
 #include "tests/ops/op_case.h"
 
 namespace spinert {
@@ -32,12 +34,14 @@ constexpr BatchCase kCases[] = {
 
 class BatchOf : public testing::TestWithParam<const KernelInfo*> {};
 
-std::string bytes_of(const std::string& text, const KernelInfo& kernel, CudaDevice& device) {
+// seed: of the order of blocks and threads.
+std::string bytes_of(const std::string& text, const KernelInfo& kernel, CudaDevice& device, uint64_t seed) {
   const auto line = cases::CaseLine::parse(text);
   auto prepared = cases::prepare(line.value());
   EXPECT_TRUE(prepared.ok()) << text;
   if (!prepared.ok()) return {};
   if (kernel.kernel->rejects && kernel.kernel->rejects(prepared.value().call())) return {};
+  emulation::set_seed(seed);
   const Status status = cases::run_cuda_kernel(kernel, prepared.value(), device);
   EXPECT_TRUE(status.ok()) << text << ": " << status.to_string();
   const Tensor& y = prepared.value().out[0];
@@ -53,13 +57,14 @@ TEST_P(BatchOf, OneIsTheSame) {
     if (cases::CaseLine::parse(batch_case.line).value().op() != op_info(kernel.op).name) continue;
     for (const char* type : {"", " dtype=f16"}) {
       const std::string text = std::string(batch_case.line) + type + " ";
-      const std::string one = bytes_of(text + batch_case.alone, kernel, *device.value());
-      const std::string all = bytes_of(text + batch_case.batch, kernel, *device.value());
+      const std::string one = bytes_of(text + batch_case.alone, kernel, *device.value(), 1);
+      const std::string all = bytes_of(text + batch_case.batch, kernel, *device.value(), 2);
       ASSERT_LE(one.size(), all.size());
       EXPECT_EQ(0, std::memcmp(one.data(), all.data(), one.size())) << text;
       compared += !one.empty();
     }
   }
+  emulation::set_seed(0);
   EXPECT_GT(compared, 0) << "no case reaches " << kernel.name;
 }
 
@@ -69,6 +74,49 @@ std::vector<const KernelInfo*> products() {
     if (kernel.op == OpId::conv2d || kernel.op == OpId::linear) rows.push_back(&kernel);
   }
   return rows;
+}
+
+// Layers of the two networks on a card of 132 multiprocessors.
+TEST(HopperPlan, LayersOfTheNetworks) {
+  struct Layer {
+    const char* name;
+    GemmShape shape;
+    sm90a::GemmPlan plan;
+  };
+  const Layer layers[] = {
+      {"fpn.0", {65536, 65536, 256, 2304}, {.tile_columns = 256}},
+      {"fpn.1", {16384, 16384, 256, 2304}, {.tile_columns = 256}},
+      {"body.layer1", {65536, 65536, 64, 576}, {.tile_columns = 64}},
+      {"body.layer3", {4096, 4096, 256, 2304}, {}},
+      {"body.layer4", {1024, 1024, 512, 4608}, {.segments = 4, .side_by_side = true}},
+      {"head.fc6", {1000, 1000, 1024, 12544}, {.segments = 2, .side_by_side = true}},
+      {"layer4.conv2 of 1 patch", {49, 49, 512, 4608}, {.segments = 6, .side_by_side = true}},
+      {"layer4.conv2 of 64 patches", {49, 64 * 49, 512, 4608}, {.segments = 6, .side_by_side = false}},
+  };
+  for (const Layer& layer : layers) {
+    const sm90a::GemmPlan plan = sm90a::gemm_plan(layer.shape, 132);
+    EXPECT_EQ(plan.tile_columns, layer.plan.tile_columns) << layer.name;
+    EXPECT_EQ(plan.segments, layer.plan.segments) << layer.name;
+    EXPECT_EQ(plan.side_by_side, layer.plan.side_by_side) << layer.name;
+  }
+}
+
+// What decides the order of a sum follows from one image; the card and the batch choose only where it is computed.
+TEST(HopperPlan, SegmentsFollowOneImage) {
+  for (const int64_t rows : {1, 49, 196, 1000, 4096}) {
+    for (const int64_t columns : {72, 256, 512, 2048}) {
+      for (const int64_t depth : {576, 2304, 4608, 12544}) {
+        const sm90a::GemmPlan one = sm90a::gemm_plan({rows, rows, columns, depth}, 132);
+        for (const int batch : {2, 17, 136}) {
+          for (const int multiprocessors : {4, 114, 132}) {
+            const sm90a::GemmPlan plan = sm90a::gemm_plan({rows, batch * rows, columns, depth}, multiprocessors);
+            EXPECT_EQ(plan.segments, one.segments) << rows << ' ' << columns << ' ' << depth << ' ' << batch;
+            EXPECT_EQ(plan.tile_columns, one.tile_columns) << rows << ' ' << columns << ' ' << depth << ' ' << batch;
+          }
+        }
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, BatchOf, testing::ValuesIn(products()),

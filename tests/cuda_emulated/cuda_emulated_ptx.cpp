@@ -211,7 +211,7 @@ __global__ void rows_without_barrier() {
 }
 TEST_F(PtxWarp, MistakesOfLdmatrixAreCaught) {
   expect_caught("ldmatrix: address", 32, 0, misaligned_rows);
-  expect_caught("race", 32, 0, rows_without_barrier);
+  expect_race("race", 32, 0, rows_without_barrier);
 }
 
 // ---- cp.async
@@ -291,10 +291,10 @@ TEST_F(PtxWarp, CopiesLandAtTheirWait) {
 TEST_F(PtxWarp, MistakesOfCpAsyncAreCaught) {
   const std::vector<int> in(128);
   const std::vector<int> out(128);
-  expect_caught("asynchronous copy", 32, 0, copy_and_look, upload(in), upload(out));
-  expect_caught("asynchronous copy", 32, 0, copy_wait_too_few, upload(in), upload(out));
-  expect_caught("race", 32, 0, copy_no_barrier, upload(in), upload(out));
-  expect_caught("race", 32, 0, copy_over_readers, upload(in), upload(out));
+  expect_race("asynchronous copy", 32, 0, copy_and_look, upload(in), upload(out));
+  expect_race("asynchronous copy", 32, 0, copy_wait_too_few, upload(in), upload(out));
+  expect_race("race", 32, 0, copy_no_barrier, upload(in), upload(out));
+  expect_race("race", 32, 0, copy_over_readers, upload(in), upload(out));
   expect_caught("cp.async, destination", 32, 0, copy_misaligned, upload(in));
   expect_caught("cp.async", 32, 0, copy_outside, upload(in));
 }
@@ -344,7 +344,7 @@ TEST_F(PtxWarp, NamedBarriers) {
   ASSERT_TRUE(status.ok()) << status.to_string();
   const std::vector<int> got = download(out, 64);
   for (int i = 0; i < 64; ++i) EXPECT_EQ(got[i], i / 32 * 100 + 31 - i % 32);
-  expect_caught("race", 64, 0, hand_over_without_empty, upload(std::vector<int>(64)));
+  expect_race("race", 64, 0, hand_over_without_empty, upload(std::vector<int>(64)));
   expect_caught("whole warps", 64, 0, barrier_of_part_of_a_warp);
   expect_caught("ids are 0 to 15", 32, 0, barrier_16);
   expect_caught("deadlock", 64, 0, barrier_that_nobody_completes);

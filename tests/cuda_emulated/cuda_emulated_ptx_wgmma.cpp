@@ -127,10 +127,16 @@ class PtxWgmma : public PtxBed {
   }
   template <Mistake mistake>
   void caught(const char* words) {
+    constexpr bool kRace =
+        mistake == Mistake::no_proxy_fence || mistake == Mistake::no_barrier || mistake == Mistake::overwrite;
     const f16 *a, *b;
     operands<f16, 16>(&a, &b);
     float* d = upload(std::vector<float>(kM * 16));
-    expect_caught(words, 128, bytes(16), multiply<f16, 16, Swizzle::bytes128, mistake>, a, b, d);
+    if (kRace) {
+      expect_race(words, 128, bytes(16), multiply<f16, 16, Swizzle::bytes128, mistake>, a, b, d);
+    } else {
+      expect_caught(words, 128, bytes(16), multiply<f16, 16, Swizzle::bytes128, mistake>, a, b, d);
+    }
   }
 };
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +55,18 @@ class PtxBed : public testing::Test {
     EXPECT_FALSE(status.ok()) << "not caught: " << words;
     EXPECT_NE(status.to_string().find(words), std::string::npos) << status.to_string();
     open();
+  }
+
+  // A mistake that only the race check finds, whose place the address sanitizer takes in its build.
+  template <class... Parameters, class... Arguments>
+  void expect_race(const char* words, int threads, int64_t shared, void (*kernel)(Parameters...),
+                   const Arguments&... arguments) {
+#if defined(__SANITIZE_ADDRESS__)
+    std::printf("not run without the race check: %s, %d threads\n", words, threads);
+    static_cast<void>(shared), static_cast<void>(kernel), (static_cast<void>(arguments), ...);
+#else
+    expect_caught(words, threads, shared, kernel, arguments...);
+#endif
   }
 
   std::unique_ptr<CudaDevice> device_;
