@@ -157,8 +157,9 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
   return {};
 }
 
-// The graph with all rewrites that the device has kernels for. What a kernel takes depends on the shapes and types
-// after all rewrites, so that a rewrite whose node nobody takes is left out in another attempt.
+// The graph with all rewrites that the device has kernels for, in the precision where they pay. What a kernel takes
+// depends on the shapes and types after all rewrites, so that a rewrite whose node nobody takes is left out in another
+// attempt.
 Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, const EngineOptions& options,
                                   const Device& device) {
   constexpr OpId kOptional[] = {OpId::fpn_merge, OpId::rpn_head};
@@ -168,7 +169,8 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
     const auto name_of = [&](OpId op) { return graph.name + "." + op_info(op).name; };
     const auto wanted = [&](OpId op) {
       if (!options.fuse || left_out.contains(op)) return false;
-      return options.rewrites ? options.rewrites->contains(name_of(op)) : device.cuda != nullptr;
+      if (options.rewrites) return options.rewrites->contains(name_of(op));
+      return device.cuda && device.precision == "mixed";  // in fp32 only the slow rows take such nodes
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));

@@ -39,8 +39,8 @@ struct EngineOptions {
   int64_t memory_limit = 0;  // bytes for weights and activations; 0: what the machine or card has
   std::string model_sha256;  // if set, the whole file must have this hash, checked before work
   bool fuse = true;          // false runs the graph as stored, for tests of the rewrites
-  // Rewrites that only some devices use, as "<graph>.<operator>"; unset: those that the device has kernels for. With
-  // the set of another engine (DeviceInfo) both have the same nodes.
+  // Rewrites that only some devices use, as "<graph>.<operator>"; unset: those that the device has kernels for and that
+  // pay. With the set of another engine (DeviceInfo) both have the same nodes.
   std::optional<std::set<std::string>> rewrites;
   // Capacity of dim 0 of a graph's counted inputs, by graph name; a graph not named keeps what the file says.
   std::map<std::string, int64_t> rows;

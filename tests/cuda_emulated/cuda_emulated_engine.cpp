@@ -60,9 +60,12 @@ std::string outputs_of(Plan& plan) {
 
 // The same kernels on the same numbers: the card's plan must give the bytes of the scalar cpu plan.
 TEST_F(EmulatedEngine, GivesWhatItsKernelsGive) {
-  const auto cuda = open({.device = "cuda", .precision = "fp32"});
+  const std::set<std::string> rewrites = {"detector.fpn_merge", "detector.rpn_head"};
+  const auto cuda = open({.device = "cuda", .precision = "fp32", .rewrites = rewrites});
   ASSERT_TRUE(cuda);
-  EXPECT_EQ(cuda->device().rewrites, (std::set<std::string>{"detector.fpn_merge", "detector.rpn_head"}));
+  EXPECT_EQ(cuda->device().rewrites, rewrites);
+  EXPECT_TRUE(open({.device = "cuda", .precision = "fp32"})->device().rewrites.empty());
+  EXPECT_EQ(open({.device = "cuda"})->device().rewrites, rewrites);
   const auto cpu = open({.device = "cpu", .isa = "scalar", .threads = 1, .rewrites = cuda->device().rewrites});
   ASSERT_TRUE(cpu);
   EXPECT_EQ(cuda->plan("detector")->nodes().size(), cpu->plan("detector")->nodes().size());

@@ -26,8 +26,7 @@ const std::string& model_path() {
 std::unique_ptr<Pipeline> open(const std::string& device, const std::string& precision, int batch,
                                std::optional<float> threshold = {}) {
   const std::string isa = device == "cpu" ? "scalar" : "";
-  EngineOptions engine{.device = device, .isa = isa, .precision = precision, .threads = 1};
-  if (precision == "fp32") engine.rewrites.emplace();  // none, so that planted kernels see the graphs of the cpu
+  const EngineOptions engine{.device = device, .isa = isa, .precision = precision, .threads = 1};
   auto pipeline = Pipeline::open({.model = model_path(), .engine = engine, .batch = batch, .threshold = threshold});
   EXPECT_TRUE(pipeline.ok()) << pipeline.status().to_string();
   return pipeline.ok() ? std::move(pipeline).value() : nullptr;
@@ -276,6 +275,9 @@ TEST_P(EmulatedVerify, AgreesWithTheReference) {
   EXPECT_TRUE(level.breach.ok()) << level.breach.to_string();
   EXPECT_GT(level.global.vertebrae, 0);
   EXPECT_GT(level.nodes.size(), 20u);
+  const bool rewritten =
+      std::ranges::any_of(level.nodes, [](const NodeCheck& check) { return check.op == "rpn_head"; });
+  EXPECT_EQ(rewritten, options.precision == "mixed");
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, EmulatedVerify,
