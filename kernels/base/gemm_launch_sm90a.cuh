@@ -18,6 +18,7 @@ struct WeightShape {
   int64_t packed_k() const { return round_up(k, kChunk); }
   int64_t packed_columns() const { return round_up(columns, kColumnGroup); }
   int64_t depth() const { return taps * packed_k(); }
+  int64_t chunks() const { return depth() / kChunk; }
   int64_t bytes() const { return taps * packed_columns() * packed_k() * 2; }
 };
 
@@ -71,7 +72,7 @@ void launch_tiles(const GemmProblem& problem, const Result<ptx::TensorMap>& a, c
   GemmParams<1> p = problem.params;
   const int64_t rows = problem.shape.rows;
   p.work.column_tiles = static_cast<int>((weight.columns + kTileColumns - 1) / kTileColumns);
-  p.work.chunks = static_cast<int>(weight.depth() / kChunk);
+  p.work.chunks = static_cast<int>(weight.chunks());
   p.work.segments = plan.segments;
   p.work.side_by_side = plan.side_by_side;
   p.partial = plan.side_by_side ? static_cast<float*>(context.scratch) : nullptr;
