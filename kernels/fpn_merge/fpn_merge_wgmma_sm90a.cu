@@ -110,7 +110,7 @@ __device__ __forceinline__ void store_item(const Params& p, const Item& item, in
       const int64_t column = item.column + group * sm90a::kColumnGroup + lane % 4 * sm90a::kEight;
       if (column >= p.epilogue.columns) continue;
       float bias[sm90a::kEight], eight[sm90a::kEight];
-      sm90a::load_floats(border + column, bias);
+      load_8(border + column, bias);
 #pragma unroll
       for (int i = 0; i < sm90a::kEight; ++i) eight[i] = sum[16 * group + 4 * (i / 2) + 2 * r + i % 2];
       sm90a::finish_eight<T>(p.epilogue, p.target, pixel, 0, column, bias, eight);
