@@ -12,6 +12,8 @@ namespace spinert {
 namespace {
 
 constexpr int kOldestMajor = 8;
+// Relaxed: while one stream records, streams and events for lanes and loops may be made. All recorded work is our own.
+constexpr cudaStreamCaptureMode kCaptureMode = cudaStreamCaptureModeRelaxed;
 
 ErrorId error_id(cudaError_t code) {
   return code == cudaErrorMemoryAllocation ? ErrorId::E_OOM_DEVICE : ErrorId::E_DEVICE;
@@ -117,7 +119,7 @@ class CardStream : public CudaStream {
 
   void begin_capture() override {
     after_kernel_ = false;
-    if (usable()) check(cudaStreamBeginCapture(handle_, cudaStreamCaptureModeThreadLocal), "starting a capture");
+    if (usable()) check(cudaStreamBeginCapture(handle_, kCaptureMode), "starting a capture");
     capturing_ = status().ok();
   }
   Result<std::unique_ptr<CudaGraph>> end_capture() override {
@@ -197,8 +199,7 @@ void CardStream::repeat_while(const int32_t* condition, const std::function<void
   if (status().ok()) check(append_node(handle_, graph, last, params), "adding a loop");
   const cudaStream_t outer = handle_, inner = spare(spares_used_);
   if (!status().ok()) return;
-  check(cudaStreamBeginCaptureToGraph(inner, params.conditional.phGraph_out[0], nullptr, nullptr, 0,
-                                      cudaStreamCaptureModeThreadLocal),
+  check(cudaStreamBeginCaptureToGraph(inner, params.conditional.phGraph_out[0], nullptr, nullptr, 0, kCaptureMode),
         "starting the body of a loop");
   if (!status().ok()) return;
   ++spares_used_;
