@@ -184,7 +184,7 @@ void run_typed(const OpCall& call, const RunContext& context) {
   maps.b = b.value();
   p.work.images = {.count = nullptr, .capacity = 1, .scale = 1};
   p.work.column_tiles = 1;
-  p.work.chunks = static_cast<int>(weight.chunks());
+  p.work.chunks = static_cast<int>(weight.depth() / sm90a::kChunk);
   p.work.segments = 1;
   p.im2col = true;
   p.kernel_w = 3;
