@@ -75,6 +75,17 @@ TEST_F(EmulatedPipeline, ChunksSizesAndRepeatsGiveTheBytesOfTheCpu) {
   EXPECT_GT(most, 3u) << "more boxes than one chunk";
 }
 
+// More sizes than graphs are kept: the oldest go, and come again.
+TEST_F(EmulatedPipeline, GraphsOfForgottenSizesAreMadeAgain) {
+  const planted::AllOperators operators;
+  const auto cpu = open("cpu", "fp32", 2), cuda = open("cuda", "fp32", 2);
+  ASSERT_TRUE(cpu && cuda);
+  for (int i = 0; i < 24; ++i) {
+    const Picture picture = reduced::picture(100 + i % 12, 90, 7);
+    EXPECT_TRUE(bits(cuda->diagnose(picture, "s")) == bits(cpu->diagnose(picture, "s"))) << i;
+  }
+}
+
 // Zero boxes: no pass of the loop. Launches are counted with and without boxes.
 TEST_F(EmulatedPipeline, NoBoxesMeanNoClassifier) {
   const planted::AllOperators operators;
