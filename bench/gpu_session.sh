@@ -15,7 +15,7 @@ mode=${1:-help}
 out=${2:-build/gpu}
 card=${CARD:-0}
 model=models/spine-demo.safetensors
-programs=(build/spinert build/gpu_bench build/ptx_on_card build/tests/cuda_card_ops)
+programs=(build/spinert build/gpu_bench build/tests/ptx_on_card build/tests/cuda_card_ops)
 begin=$SECONDS
 readonly budget=525 # seconds; nine minutes less the time to write the tables
 
@@ -67,7 +67,7 @@ ours() {
   export LD_LIBRARY_PATH="$(vendor_libraries):${LD_LIBRARY_PATH:-}"
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv >"$out/card.txt" 2>&1
   local wrong=0
-  step ptx 60 build/ptx_on_card || wrong=1
+  step ptx 60 build/tests/ptx_on_card || wrong=1
   step cases 120 build/tests/cuda_card_ops --gtest_brief=1 || wrong=1
   for precision in fp32 mixed; do
     step "examples-$precision" 60 build/spinert diagnose examples -o "$out/examples-$precision" --device "cuda:$card" \

@@ -82,7 +82,8 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
   if (in.size() < 2 || in.size() > 4 || out.size() != 1) return refuse("needs 2 to 4 inputs and 1 output");
   const Shape &x = in[kX].shape, &w = in[kWeight].shape;
   if (x.rank != 4 || w.rank != 4) return refuse("input and weight must have rank 4");
-  if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32) return refuse("types of input or weight");
+  if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32)
+    return refuse("input must be f32, f16 or bf16, weight f32");
   if (p.stride < 1 || p.padding < 0 || p.dilation < 1 || p.groups < 1 || !activation_valid(p.activation) ||
       (p.residual_upsample != 1 && p.residual_upsample != 2) || p.stride > 64 || p.dilation > 64 || p.padding > 4096) {
     return refuse("a parameter is out of range");
@@ -100,7 +101,7 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
                 w[3]};
   for (size_t i = kBias; i < in.size(); ++i) {
     const DType want = i == kResidual ? in[kX].dtype : DType::f32;
-    if (in[i].present() && in[i].dtype != want) return refuse("type of bias or residual");
+    if (in[i].present() && in[i].dtype != want) return refuse("bias must be f32, residual of the type of the input");
   }
   if (in.size() > kBias && in[kBias].present() && in[kBias].shape != Shape{y[3]}) {
     return refuse("bias").expected(std::to_string(y[3]), to_string(in[kBias].shape));

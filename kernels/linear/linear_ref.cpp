@@ -43,7 +43,8 @@ Status linear_infer(const LinearParams& p, std::span<const TensorType> in, std::
   const auto refuse = [](std::string what) { return error(ErrorId::E_MODEL_ARCH, "linear: " + what); };
   if (in.size() < 2 || in.size() > 3 || out.size() != 1) return refuse("needs 2 or 3 inputs and 1 output");
   const Shape &x = in[kX].shape, &w = in[kWeight].shape;
-  if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32) return refuse("types of input or weight");
+  if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32)
+    return refuse("input must be f32, f16 or bf16, weight f32");
   if (x.rank < 2 || w.rank != 2) return refuse("input needs rank 2 or more, weight rank 2");
   if (!activation_valid(p.activation)) return refuse("unknown activation");
   Shape row = x;

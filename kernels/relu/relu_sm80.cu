@@ -18,6 +18,7 @@ constexpr int kThreads = 256;
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) relu_kernel(const T* x, T* y, DeviceRows rows, int64_t row, bool limited) {
+  ptx::grid_dependency_wait();
   const int64_t elements = rows.get() * row;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < elements; i += int64_t{gridDim.x} * kThreads) {
     const float v = ptx::to_float(x[i]);
@@ -31,8 +32,8 @@ void run_typed(const OpCall& call, const RunContext& context) {
   const Tensor& x = call.in[0];
   const int64_t row = x.shape.rank == 0 || x.shape[0] == 0 ? 0 : x.elements() / x.shape[0];
   const int64_t blocks = std::min<int64_t>((x.elements() + kThreads - 1) / kThreads, 8192);
-  launch(context, {.grid_x = blocks, .block = kThreads}, relu_kernel<T>, x.as<T>(), call.out[0].as<T>(), device_rows(x),
-         row, call.as<ReluParams>().max == 6);
+  launch(context, {.grid_x = blocks, .block = kThreads, .waits = true}, relu_kernel<T>, x.as<T>(), call.out[0].as<T>(),
+         device_rows(x), row, call.as<ReluParams>().max == 6);
 }
 
 void run(const OpCall& call, const RunContext& context) {
