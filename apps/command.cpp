@@ -116,6 +116,11 @@ void EngineArguments::add(CLI::App& app) {
       ->type_name("HASH");
 }
 
+void EngineArguments::add_lanes(CLI::App& app) {
+  add_integer(app, "--lanes", lanes, 1, 8,
+              "slices that a card computes side by side, for throughput; changes no result; default: 1");
+}
+
 bool names_card(const std::string& device) {
   int index = 0;
   return device == "cuda" ||
@@ -129,6 +134,7 @@ EngineOptions EngineArguments::options() const {
   options.precision = precision;
   options.threads = static_cast<int>(threads);
   options.memory_limit = memory_limit;
+  options.lanes = static_cast<int>(lanes);
   options.model_sha256 = model_sha256;
   for (char& c : options.model_sha256) {
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');

@@ -41,9 +41,10 @@ void add_log(CLI::App& app, Invocation& invocation);
 // --device, --isa, --precision, --threads, --memory-limit, --model-sha256.
 struct EngineArguments {
   std::string device = "auto", isa, precision, model_sha256;
-  int64_t threads = 0, memory_limit = 0;
+  int64_t threads = 0, memory_limit = 0, lanes = 1;
 
   void add(CLI::App& app);
+  void add_lanes(CLI::App& app);
   EngineOptions options() const;
 };
 // "cuda" or "cuda:<number>".

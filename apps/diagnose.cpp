@@ -127,6 +127,9 @@ class DiagnoseRun {
     if (device.fallback) {
       print_note("warning", "--device auto took " + device.name + ": " + device.fallback_reason, json_log_);
     }
+    if (device.cuda && device.lanes != options.engine.lanes) {
+      print_note("warning", "the card's memory is short: --lanes " + std::to_string(device.lanes), json_log_);
+    }
     if (options.batch > 0 && study_.batch != options.batch) {
       print_note("warning", "the card's memory is short: --batch " + std::to_string(study_.batch), json_log_);
     }
@@ -381,6 +384,7 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"never", "replace", "suffix"}))
       ->type_name("HOW");
   arguments->engine.add(*command);
+  arguments->engine.add_lanes(*command);
   add_integer(*command, "--batch", arguments->batch, 1, 1024,
               "vertebrae per run of the classifier; changes no result; default: 2, on a card 6");
   add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");

@@ -115,6 +115,7 @@ void add_inspect(CLI::App& app, Invocation& invocation) {
   command->add_option("path", arguments->path, "model file, picture or folder")->required()->type_name("PATH");
   command->add_flag("--json", arguments->json, "print JSON");
   arguments->engine.add(*command);
+  arguments->engine.add_lanes(*command);
   add_log(*command, invocation);
   command->footer("Example:\n  spinert inspect models/spine-demo.safetensors --isa avx2");
   command->callback([arguments, &invocation] {

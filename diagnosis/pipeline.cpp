@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <new>
 
 #include "diagnosis/spine.h"
 #include "kernels/crop_resize/crop_resize.h"
@@ -47,13 +48,21 @@ class PipelineImpl : public Pipeline {
     start(picture, source, control);
     return finish();
   }
-  int depth() const override { return chain_ ? ChainedPlan::kSlots : 1; }
+  int depth() const override { return chain_ ? ChainedPlan::kSlots * chain_->lanes() : 1; }
   void start(const Picture& picture, const std::string& source, const RunControl& control) override;
   SliceResult finish() override;
 
   Status open(const PipelineOptions& options);
 
  private:
+  struct Started {
+    SliceResult slice;
+    Clock::time_point begin;
+    int slot = -1;  // of the chain, until its results are read
+    int lane = 0;
+    Status status;  // of the part that is done
+  };
+
   Status check_graphs();
   Status open_engine();
   Status chain_graphs();
@@ -61,16 +70,11 @@ class PipelineImpl : public Pipeline {
   void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
   Status read_detections(SliceResult& slice) const;
   Status classify(SliceResult& slice, const RunControl& control);
-  Status submit(const std::vector<float>& grey, const SliceResult& slice, int slot, const RunControl& control);
-  Status read_chain(SliceResult& slice, int slot);
+  void stage(const std::vector<float>& grey, Started& started);
+  void submit();
+  void collect(int slot);
+  Status read_chain(SliceResult& slice, int slot, int lane);
   void take_probabilities(Vertebra& vertebra, const float* of_patches) const;
-
-  struct Started {
-    SliceResult slice;
-    Clock::time_point begin;
-    int slot = -1;  // of the chain
-    Status status;  // of the part that is done
-  };
 
   PipelineOptions options_;
   std::unique_ptr<Engine> engine_;
@@ -82,8 +86,10 @@ class PipelineImpl : public Pipeline {
   std::vector<Tensor> invalid_;                                      // counters of non-finite numbers
   std::vector<std::string> invalid_names_;
   std::unique_ptr<ChainedPlan> chain_;  // on a card; the tensors of the detector above are then those of its slot
-  std::vector<Started> started_;  // with room for all slots: what the card has must not be forgotten for lack of memory
-  int next_slot_ = 0;
+  std::vector<Started> started_;  // with room for all lanes: what the card has must not be forgotten for lack of memory
+  // The slot that is being filled: pictures in its first lanes, all of one size.
+  int slot_ = 0, staged_ = 0;
+  int64_t staged_height_ = 0, staged_width_ = 0;
 };
 
 Status PipelineImpl::open(const PipelineOptions& options) {
@@ -108,16 +114,21 @@ Status PipelineImpl::open(const PipelineOptions& options) {
     config_.diagnosis.score_threshold = *options_.threshold;
   }
   SPINERT_TRY(check_graphs());
-  started_.reserve(ChainedPlan::kSlots);
-  return engine_->device().cuda ? chain_graphs() : Status();
+  if (engine_->device().cuda) SPINERT_TRY(chain_graphs());
+  started_.reserve(static_cast<size_t>(depth()));
+  return {};
 }
 
 Status PipelineImpl::open_engine() {
   options_.engine.rows["classifier"] = options_.batch > 0 ? options_.batch : kBatchOnCpu;
   options_.engine.rows_on_cuda["classifier"] = options_.batch > 0 ? options_.batch : kBatchOnCuda;
   auto opened = Engine::open(options_.model, options_.engine);
+  if (opened.status().id() == ErrorId::E_OOM_DEVICE && options_.engine.lanes > 1) {
+    // FS-06: once more with one lane, and then with the smallest batch; depth() and batch() say so.
+    options_.engine.lanes = 1;
+    opened = Engine::open(options_.model, options_.engine);
+  }
   if (opened.status().id() == ErrorId::E_OOM_DEVICE && options_.batch != 1) {
-    // FS-06: once more with the smallest batch; batch() says so.
     options_.engine.rows_on_cuda["classifier"] = 1;
     opened = Engine::open(options_.model, options_.engine);
   }
@@ -299,31 +310,77 @@ Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
   return {};
 }
 
-// The part of the slice that lies on the canvas goes to the card; the rest happens there.
-Status PipelineImpl::submit(const std::vector<float>& grey, const SliceResult& slice, int slot,
-                            const RunControl& control) {
+// The part of the slice that lies on the canvas goes to a lane of the slot that is being filled; the rest happens on
+// the card. A slice of another size starts the ones before it.
+void PipelineImpl::stage(const std::vector<float>& grey, Started& started) {
+  const SliceResult& slice = started.slice;
   const int64_t size = config_.detector.input.size;
   const int64_t height = std::min<int64_t>(slice.height, size), width = std::min<int64_t>(slice.width, size);
   const int64_t top = std::max<int64_t>(0, -shift(slice.height, size)),
                 left = std::max<int64_t>(0, -shift(slice.width, size));
+  if (staged_ > 0 && (height != staged_height_ || width != staged_width_)) submit();
+  if (staged_ == 0) collect(slot_);  // differing sizes use up the slots before the lanes
+  float* const pixels = chain_->picture(slot_, staged_);
   for (int64_t y = 0; y < height; ++y) {
-    std::copy_n(grey.data() + (top + y) * slice.width + left, width, chain_->picture(slot) + y * width);
+    std::copy_n(grey.data() + (top + y) * slice.width + left, width, pixels + y * width);
   }
-  return chain_->submit(slot, height, width, control);
+  staged_height_ = height;
+  staged_width_ = width;
+  started.slot = slot_;
+  started.lane = staged_++;
 }
 
-Status PipelineImpl::read_chain(SliceResult& slice, int slot) {
-  SPINERT_TRY(chain_->wait(slot));
-  boxes_ = chain_->value(slot, "boxes");
-  scores_ = chain_->value(slot, "scores");
-  for (size_t i = 0; i < invalid_.size(); ++i) invalid_[i] = chain_->value(slot, invalid_names_[i]);
+Status no_memory() {
+  return error(ErrorId::E_OOM_HOST, "the memory was not enough").hint("Give the process more memory.");
+}
+
+// Starts the slices of the slot that is being filled. Like collect() it fails its slices where memory is short, so that
+// each keeps its turn.
+void PipelineImpl::submit() {
+  Status status;
+  try {
+    status = chain_->submit(slot_, staged_height_, staged_width_, {}, staged_);
+  } catch (const std::bad_alloc&) {
+    status = no_memory();
+  }
+  for (Started& started : started_) {
+    if (started.slot != slot_ || status.ok()) continue;
+    started.slot = -1;
+    started.status = status;
+  }
+  slot_ = (slot_ + 1) % ChainedPlan::kSlots;
+  staged_ = 0;
+}
+
+// Waits for a slot and reads the results of its slices, so that it is free again.
+void PipelineImpl::collect(int slot) {
+  const auto in_slot = [slot](const Started& started) { return started.slot == slot; };
+  if (std::ranges::none_of(started_, in_slot)) return;
+  const Status waited = chain_->wait(slot);
+  for (Started& started : started_) {
+    if (!in_slot(started)) continue;
+    started.slot = -1;
+    started.status = waited;
+    if (!waited.ok()) continue;
+    try {
+      started.status = read_chain(started.slice, slot, started.lane);
+    } catch (const std::bad_alloc&) {
+      started.status = no_memory();
+    }
+  }
+}
+
+Status PipelineImpl::read_chain(SliceResult& slice, int slot, int lane) {
+  boxes_ = chain_->value(slot, "boxes", lane);
+  scores_ = chain_->value(slot, "scores", lane);
+  for (size_t i = 0; i < invalid_.size(); ++i) invalid_[i] = chain_->value(slot, invalid_names_[i], lane);
   SPINERT_TRY(read_detections(slice));
-  const Tensor collected = chain_->collected(slot);
+  const Tensor collected = chain_->collected(slot, lane);
   if (!all_finite(collected)) return non_finite("classifier");
   const int64_t row = collected.elements() / boxes_.shape[0];
   for (Vertebra& vertebra : slice.vertebrae) {
     // Both sides count the scores at or above one threshold, best first.
-    if (vertebra.candidate >= chain_->fed_rows(slot)) {
+    if (vertebra.candidate >= chain_->fed_rows(slot, lane)) {
       return error(ErrorId::E_INTERNAL, "a vertebra was not classified",
                    "candidate " + std::to_string(vertebra.candidate));
     }
@@ -354,10 +411,10 @@ void PipelineImpl::start(const Picture& picture, const std::string& source, cons
                          [](float v) { return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f))); });
   note_cropping(grey, slice);
   if (chain_) {
-    started.slot = next_slot_;
-    next_slot_ = (next_slot_ + 1) % ChainedPlan::kSlots;
-    started.status = submit(grey, slice, started.slot, control);
+    started.status = chain_->stopped(control);
+    if (started.status.ok()) stage(grey, started);
     started_.push_back(std::move(started));
+    if (staged_ == chain_->lanes()) submit();
     return;
   }
   place_slice(grey, picture.height, picture.width);
@@ -375,11 +432,14 @@ void PipelineImpl::start(const Picture& picture, const std::string& source, cons
 }
 
 SliceResult PipelineImpl::finish() {
+  if (const int slot = started_.front().slot; slot >= 0) {
+    if (slot == slot_ && staged_ > 0) submit();
+    collect(slot);
+  }
   Started started = std::move(started_.front());
   started_.erase(started_.begin());
   SliceResult& slice = started.slice;
   Status& status = started.status;
-  if (started.slot >= 0 && status.ok()) status = read_chain(slice, started.slot);
   slice.milliseconds["slice"] = milliseconds(started.begin, Clock::now());
   if (!status.ok()) {
     // Half a result could be taken for a whole one.

@@ -39,8 +39,9 @@ class Pipeline {
   virtual SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
 
   // The two halves of diagnose(): finish() gives the results of started slices in order. On a card a started slice is
-  // computed while the caller reads the next one and writes the last one; elsewhere start() does all the work. depth()
-  // says how many slices may be started before one is finished.
+  // computed while the caller reads the next one and writes the last one; elsewhere start() does all the work. With
+  // lanes, slices of one size are computed together once there is one for each lane, or when finish() asks for the
+  // first of them. depth() says how many slices may be started before one is finished.
   virtual int depth() const = 0;
   virtual void start(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
   virtual SliceResult finish() = 0;

@@ -9,6 +9,9 @@
 //
 // There are kSlots slots, each with a picture and results of its own, so that a second picture is uploaded while the
 // first is computed: submit() returns at once, wait() gives the results, which stay until the slot is submitted again.
+//
+// For throughput a slot takes several pictures of one size, up to EngineOptions::lanes: each is computed by a lane with
+// activations of its own, side by side in the same recorded graph. Weights are shared, and lanes change no result.
 #pragma once
 
 #include <memory>
@@ -43,18 +46,22 @@ class ChainedPlan {
   static constexpr int kSlots = 2;
   virtual ~ChainedPlan() = default;
 
+  virtual int lanes() const = 0;
   // Pinned memory for the pixels of a slot's next picture; not to be touched between submit() and wait().
-  virtual float* picture(int slot) = 0;
-  // Starts a slot. E_INTERNAL if it was not waited for; E_CANCELLED, E_TIMEOUT; E_DEVICE from a card that has failed.
-  virtual Status submit(int slot, int64_t height, int64_t width, const RunControl& control = {}) = 0;
+  virtual float* picture(int slot, int lane = 0) = 0;
+  // E_CANCELLED, E_TIMEOUT.
+  virtual Status stopped(const RunControl& control) const = 0;
+  // Starts a slot with the pictures of its first lanes, all of one size. E_INTERNAL if it was not waited for;
+  // E_CANCELLED, E_TIMEOUT; E_DEVICE from a card that has failed.
+  virtual Status submit(int slot, int64_t height, int64_t width, const RunControl& control = {}, int pictures = 1) = 0;
   // Waits for the results of a slot; an error leaves none.
   virtual Status wait(int slot) = 0;
   // An output, count or flag of the first graph. Absent if there is no such value.
-  virtual Tensor value(int slot, std::string_view name) const = 0;
+  virtual Tensor value(int slot, std::string_view name, int lane = 0) const = 0;
   // The collected rows; in use are those of the fed rows. fed_rows: how many of the first graph's rows those are.
-  virtual Tensor collected(int slot) const = 0;
-  virtual int64_t fed_rows(int slot) const = 0;
-  // Bytes on the card besides the plans'.
+  virtual Tensor collected(int slot, int lane = 0) const = 0;
+  virtual int64_t fed_rows(int slot, int lane = 0) const = 0;
+  // Bytes on the card besides the plans', of all lanes.
   virtual int64_t device_bytes() const = 0;
 };
 

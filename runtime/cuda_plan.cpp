@@ -7,6 +7,11 @@
 
 namespace spinert {
 
+// What belongs to the other plan's memory is left out; bind() gives every value that is no constant a new address.
+CudaPlan::CudaPlan(const CudaPlan& other) : PlanImpl(other), device_(other.device_) {
+  for (size_t n = 0; n < nodes_.size(); ++n) nodes_[n].node = &graph_.nodes[n];
+}
+
 Status CudaPlan::bind(void* arena, void* scratch) {
   SPINERT_ASSIGN(void* memory, device_.allocate(io().total));
   SPINERT_ASSIGN(void* pinned, device_.allocate_pinned(io().results));

@@ -13,6 +13,8 @@ namespace spinert {
 class CudaPlan : public PlanImpl {
  public:
   CudaPlan(Graph graph, CudaDevice& device) : PlanImpl(std::move(graph)), device_(device) {}
+  // The same kernels with the same constants, once those are loaded, for bind() with memory of its own.
+  std::unique_ptr<CudaPlan> twin() const { return std::unique_ptr<CudaPlan>(new CudaPlan(*this)); }
 
   // Views of the mirrors; those of outputs, counts and flags are up to date after run().
   Tensor tensor(std::string_view name) const override;
@@ -35,6 +37,8 @@ class CudaPlan : public PlanImpl {
   Status stopped(const RunControl& control) const { return check_control(control, 0); }
 
  private:
+  CudaPlan(const CudaPlan& other);
+
   struct Mirror {
     AlignedBuffer memory;
     bool fresh = false;  // holds what the card holds, or what the caller wrote over it

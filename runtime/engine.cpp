@@ -45,6 +45,7 @@ class EngineImpl : public Engine {
   Result<Graph> rewrite(const std::function<Result<Graph>()>& read, const EngineOptions& options, const Device& device);
   Status check_memory(const EngineOptions& options) const;
   std::string figures() const;
+  std::string to_lower() const { return device_.lanes > 1 ? "--lanes or --batch" : "--batch"; }
   Status load(const EngineOptions& options);
   void describe(const Device& device);
 
@@ -58,6 +59,8 @@ class EngineImpl : public Engine {
   AlignedBuffer arena_, scratch_;  // on the host
   std::unique_ptr<WeightLoader> weights_;
   std::map<std::string, std::unique_ptr<PlanImpl>> plans_;
+  // The plans of the lanes besides the first, on cuda.
+  std::vector<std::map<std::string, std::unique_ptr<CudaPlan>>> lanes_;
   std::shared_future<Result<std::string>> file_hash_;  // last: its thread reads file_
 };
 
@@ -67,8 +70,10 @@ Result<std::unique_ptr<ChainedPlan>> EngineImpl::chain(const ChainSpec& spec) {
   if (first == plans_.end() || second == plans_.end()) {
     return error(ErrorId::E_MODEL_ARCH, "no such graphs to chain", spec.first + ", " + spec.second);
   }
-  SPINERT_ASSIGN(auto chained, chain_plans(spec, *cuda_, limit_, static_cast<CudaPlan&>(*first->second),
-                                           static_cast<CudaPlan&>(*second->second)));
+  std::vector<PlanPair> lanes{
+      {static_cast<CudaPlan*>(first->second.get()), static_cast<CudaPlan*>(second->second.get())}};
+  for (const auto& plans : lanes_) lanes.emplace_back(plans.at(spec.first).get(), plans.at(spec.second).get());
+  SPINERT_ASSIGN(auto chained, chain_plans(spec, *cuda_, limit_, lanes));
   memory_.io += chained->device_bytes();
   return chained;
 }
@@ -103,9 +108,15 @@ Status shorten_crop_tables(Graph& graph, int64_t entries) {
 }
 
 Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
+  constexpr int kMostLanes = 8;
+  if (options.lanes < 1 || options.lanes > kMostLanes) {
+    return error(ErrorId::E_USAGE, "lanes out of range")
+        .expected("1 to " + std::to_string(kMostLanes), std::to_string(options.lanes));
+  }
   SPINERT_ASSIGN(const Device device, resolve_device(options));
   cuda_ = device.cuda;
   limit_ = device.limit;
+  if (cuda_) device_.lanes = options.lanes;
   SPINERT_ASSIGN(file_, ModelFile::open(path));
   if (!options.model_sha256.empty()) {
     SPINERT_ASSIGN(const std::string hash, whole_file_sha256(file_->file()));
@@ -119,7 +130,8 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   SPINERT_TRY(check_tensors().at(path));
   Status loaded = load(options);
   if (loaded.id() == ErrorId::E_OOM_DEVICE) {
-    loaded.hint("The plan takes " + figures() + ". Lower --batch, free memory of the card, or use --device cpu.");
+    loaded.hint("The plan takes " + figures() + ". Lower " + to_lower() +
+                ", free memory of the card, or use --device cpu.");
   }
   SPINERT_TRY(loaded.at(path));
   describe(device);
@@ -220,7 +232,8 @@ Status EngineImpl::check_memory(const EngineOptions& options) const {
                : cuda_   ? "the plan needs more memory than the card has"
                          : "the plan needs more memory than this process may use")
       .expected("at most " + std::to_string(limit) + " bytes", figures())
-      .hint(own_limit ? "Raise --memory-limit or lower --batch." : "Lower --batch or use a larger machine.");
+      .hint(own_limit ? "Raise --memory-limit or lower " + to_lower() + "."
+                      : "Lower " + to_lower() + " or use a larger machine.");
 }
 
 std::string EngineImpl::figures() const {
@@ -237,22 +250,33 @@ Status EngineImpl::load(const EngineOptions& options) {
     memory_.io += plan->io().total;
     memory_.scratch = std::max(memory_.scratch, plan->scratch_bytes());
   }
+  const int64_t lane_arena = memory_.arena, lane_scratch = memory_.scratch;
+  for (int64_t* part : {&memory_.arena, &memory_.live_peak, &memory_.io, &memory_.scratch}) *part *= device_.lanes;
   weights_ = std::make_unique<WeightLoader>(plans, cuda_.get());
   memory_.weights = weights_->bytes();
   if (cuda_) memory_.device = cuda_->card().memory_bytes;
   SPINERT_TRY(check_memory(options));
   void *arena = nullptr, *scratch = nullptr;
   if (cuda_) {
-    SPINERT_ASSIGN(arena, cuda_->allocate(memory_.arena));
-    SPINERT_ASSIGN(scratch, cuda_->allocate(memory_.scratch));
+    SPINERT_ASSIGN(arena, cuda_->allocate(lane_arena));
+    SPINERT_ASSIGN(scratch, cuda_->allocate(lane_scratch));
   } else {
-    SPINERT_ASSIGN(arena_, AlignedBuffer::allocate(memory_.arena));
-    SPINERT_ASSIGN(scratch_, AlignedBuffer::allocate(memory_.scratch));
+    SPINERT_ASSIGN(arena_, AlignedBuffer::allocate(lane_arena));
+    SPINERT_ASSIGN(scratch_, AlignedBuffer::allocate(lane_scratch));
     arena = arena_.data();
     scratch = scratch_.data();
   }
   SPINERT_TRY(weights_->load(*file_, pool_));
   for (auto& [name, plan] : plans_) SPINERT_TRY(plan->bind(arena, scratch));
+  for (int lane = 1; lane < device_.lanes; ++lane) {
+    SPINERT_ASSIGN(arena, cuda_->allocate(lane_arena));
+    SPINERT_ASSIGN(scratch, cuda_->allocate(lane_scratch));
+    auto& twins = lanes_.emplace_back();
+    for (auto& [name, plan] : plans_) {
+      twins[name] = static_cast<CudaPlan&>(*plan).twin();
+      SPINERT_TRY(twins[name]->bind(arena, scratch));
+    }
+  }
   return {};
 }
 

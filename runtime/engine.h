@@ -46,6 +46,9 @@ struct EngineOptions {
   std::map<std::string, int64_t> rows;
   std::map<std::string, int64_t>
       rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
+  // Slices that a chained plan computes side by side, each with activations of its own; 1 to 8, E_USAGE otherwise. On
+  // cuda alone: elsewhere there is one. Changes no result.
+  int lanes = 1;
   // Uses only the first entries of every crop_resize table, so that the bench can time a single patch; 0: all.
   int64_t crop_entries = 0;
 };
@@ -59,6 +62,7 @@ struct DeviceInfo {
   bool cuda = false;
   std::set<std::string> rewrites;  // see EngineOptions
   int threads = 1;
+  int lanes = 1;  // see EngineOptions; 1 but on cuda
 };
 
 // One tensor as stored in the model file.
@@ -91,9 +95,9 @@ struct NodeInfo {
   bool half = false;      // reads or writes 16-bit floats
 };
 
-// Of the card on cuda, of the host otherwise.
+// Of the card on cuda, of the host otherwise. All but the weights is there once for each lane.
 struct MemoryPlan {
-  int64_t arena = 0;      // activations of the largest plan; all plans share one arena
+  int64_t arena = 0;      // activations of the largest plan; all plans of a lane share one arena
   int64_t live_peak = 0;  // lower bound: most bytes live at one node
   int64_t io = 0;         // inputs and outputs of the graphs
   int64_t weights = 0;    // packed and plain constants

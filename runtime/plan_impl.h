@@ -52,6 +52,7 @@ class PlanImpl : public Plan {
 
  protected:
   explicit PlanImpl(Graph graph) : graph_(std::move(graph)) {}
+  PlanImpl(const PlanImpl&) = default;  // nodes_ still point to the nodes of the other graph
   // workers: what scratch_bytes() of the kernels counts, threads or multiprocessors.
   Status prepare(const Device& device, int workers, int64_t alignment);
   // Gives every value its address. io: io().total bytes.

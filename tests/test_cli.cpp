@@ -162,6 +162,8 @@ TEST_F(Cli, UsageErrorsAreCodeTwo) {
                               {"diagnose", a, "-o", path("out"), "--device", "gpu"},
                               {"diagnose", a, "-o", path("out"), "--device", "cuda:x"},
                               {"diagnose", a, "-o", path("out"), "--isa", "sse9"},
+                              {"diagnose", a, "-o", path("out"), "--lanes", "0"},
+                              {"diagnose", a, "-o", path("out"), "--lanes", "9"},
                               {"diagnose", a, "-o", path("out"), "--overwrite", "maybe"},
                               {"diagnose", a, "-o", path("out"), "--model-sha256", "12"},
                               {"bench"},
@@ -201,6 +203,7 @@ TEST_F(Cli, ThreadsBatchLocaleAndRepeatsChangeNothing) {
   for (const Arguments& options : std::vector<Arguments>{{"--threads", "1"},
                                                          {"--threads", "3"},
                                                          {"--threads", "7", "--batch", "32"},
+                                                         {"--threads", "2", "--lanes", "3"},
                                                          {"--threads", "1", "--batch", "1"}}) {
     for (const char* locale : {"LC_ALL=C", "LC_ALL=de_DE.UTF-8", "LC_ALL=tr_TR.UTF-8"}) {
       const std::string out = "out" + std::to_string(n++);
