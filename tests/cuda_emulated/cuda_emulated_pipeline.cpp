@@ -2,52 +2,16 @@
 // reference; and its loop, slots and errors with planted kernels, which are quick.
 #include <gtest/gtest.h>
 
-#include <cstring>
-
-#include "diagnosis/pipeline.h"
 #include "diagnosis/verify.h"
 #include "kernels/place/place.h"
 #include "runtime/chained_plan.h"
+#include "tests/cuda_emulated/emulated_pipeline.h"
 #include "tests/cuda_emulated/planted_kernels.h"
-#include "tests/support/reduced_model.h"
 
 namespace spinert {
 namespace {
 
-const std::string& model_path() {
-  static const std::string path = [] {
-    auto made = reduced::make(testing::TempDir() + "/spinert_cuda_emulated_pipeline");
-    EXPECT_TRUE(made.ok()) << made.status().to_string();
-    return made.ok() ? made.value() : std::string();
-  }();
-  return path;
-}
-
-std::unique_ptr<Pipeline> open(const std::string& device, const std::string& precision, int batch,
-                               std::optional<float> threshold = {}) {
-  const std::string isa = device == "cpu" ? "scalar" : "";
-  const EngineOptions engine{.device = device, .isa = isa, .precision = precision, .threads = 1};
-  auto pipeline = Pipeline::open({.model = model_path(), .engine = engine, .batch = batch, .threshold = threshold});
-  EXPECT_TRUE(pipeline.ok()) << pipeline.status().to_string();
-  return pipeline.ok() ? std::move(pipeline).value() : nullptr;
-}
-
-std::string bits(const SliceResult& slice) {
-  std::string text = slice.status + slice.alert;
-  const auto put = [&](float v) {
-    char raw[sizeof v];
-    std::memcpy(raw, &v, sizeof v);
-    text.append(raw, sizeof v);
-  };
-  for (const Vertebra& v : slice.vertebrae) {
-    for (const float x : v.box) put(x);
-    for (const float x : v.probabilities) put(x);
-    put(v.score);
-  }
-  for (const Candidate& c : slice.candidates) put(c.score);
-  for (const Reason& r : slice.reasons) text += r.code + r.text;
-  return text;
-}
+using namespace emulated_pipeline;
 
 class EmulatedPipeline : public testing::Test {
  protected:
@@ -223,6 +187,7 @@ TEST_F(EmulatedPipeline, SlotsOverlap) {
   }
   EXPECT_EQ(plan.submit(1, 100, 90).id(), ErrorId::E_INTERNAL) << "not waited for";
   EXPECT_EQ(plan.submit(0, 100, 129).id(), ErrorId::E_INTERNAL) << "larger than the canvas";
+  EXPECT_EQ(plan.submit(0, 100, 90, {}, 2).id(), ErrorId::E_INTERNAL) << "more pictures than lanes";
   EXPECT_EQ(plan.wait(0).id(), ErrorId::E_INTERNAL) << "nothing was submitted";
   EXPECT_TRUE(plan.wait(1).ok());
   EXPECT_FALSE(plan.value(0, "no such value").present());

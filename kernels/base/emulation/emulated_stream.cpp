@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kMostPasses = 1 << 20;
 
 struct EmulatedGraph : CudaGraph {
-  std::shared_ptr<const std::vector<Work>> work;
+  std::shared_ptr<Sequence> work;
 };
 
 std::string place(const CudaCard& card) {
@@ -23,6 +23,13 @@ std::string place(const CudaCard& card) {
 }  // namespace
 
 Counters all_counters;
+
+bool Sequence::step() {
+  if (next < steps.size() && !steps[next]()) ++next;
+  if (next < steps.size()) return true;
+  next = 0;
+  return false;
+}
 
 bool EmulatedStream::in_device_memory(const void* device, int64_t bytes) {
   if (device_valid(device_offset(device), static_cast<size_t>(bytes))) return true;
@@ -39,7 +46,10 @@ bool EmulatedStream::allowed(bool here, const char* what) {
 void EmulatedStream::enqueue(Work work) {
   if (!status().ok()) return;
   if (!recording_.empty()) {
-    recording_.back().push_back(std::move(work));
+    recording_.back().push_back([work = std::move(work)] {
+      work();
+      return false;
+    });
     return;
   }
   waiting_.push_back(std::move(work));
@@ -133,7 +143,7 @@ void EmulatedStream::begin_capture() {
 
 Result<std::unique_ptr<CudaGraph>> EmulatedStream::end_capture() {
   auto graph = std::make_unique<EmulatedGraph>();
-  if (!recording_.empty()) graph->work = std::make_shared<const std::vector<Work>>(std::move(recording_.back()));
+  if (!recording_.empty()) graph->work = std::make_shared<Sequence>(std::move(recording_.back()));
   recording_.clear();
   if (!status().ok()) return status();
   return std::unique_ptr<CudaGraph>(std::move(graph));
@@ -143,9 +153,7 @@ void EmulatedStream::replay(CudaGraph& graph) {
   if (!allowed(recording_.empty(), "launching a graph")) return;
   ++all_counters.replays;
   enqueue([this, work = static_cast<EmulatedGraph&>(graph).work] {
-    for (const Work& piece : *work) {
-      if (status().ok()) piece();
-    }
+    while (status().ok() && work->step()) continue;
   });
 }
 
@@ -153,25 +161,59 @@ void EmulatedStream::repeat_while(const int32_t* condition, const std::function<
   if (!allowed(!recording_.empty(), "a loop")) return;
   recording_.emplace_back();
   body();
-  auto pieces = std::make_shared<const std::vector<Work>>(std::move(recording_.back()));
+  struct Loop {
+    Sequence body;
+    int64_t passes = 0;
+    bool inside = false;
+  };
+  auto loop = std::make_shared<Loop>(Sequence{std::move(recording_.back())});
   recording_.pop_back();
-  enqueue([this, condition, pieces] {
-    if (!in_device_memory(condition, sizeof *condition)) return;
-    for (int64_t pass = 0; status().ok() && *condition != 0; ++pass) {
-      if (pass == kMostPasses) {
-        fail(error(ErrorId::E_VERIFY, "a loop of a graph does not end", place(card_)));
-        return;
-      }
-      for (const Work& piece : *pieces) {
-        if (status().ok()) piece();
-      }
+  recording_.back().push_back([this, condition, loop] {
+    if (loop->inside) {
+      loop->inside = loop->body.step();
+      return true;
     }
+    if (!in_device_memory(condition, sizeof *condition) || *condition == 0) {
+      loop->passes = 0;
+      return false;
+    }
+    if (++loop->passes > kMostPasses) {
+      fail(error(ErrorId::E_VERIFY, "a loop of a graph does not end", place(card_)));
+      return false;
+    }
+    loop->inside = true;
+    return true;
   });
 }
 
-// The last lane first: one that needs another by mistake finds nothing there.
+// In a capture the lanes take turns in an order drawn from the seed, each going on by one launch, copy or step of a
+// loop: lanes that share memory by mistake find there what others wrote. Outside the last lane goes first.
 void EmulatedStream::parallel(std::span<const std::function<void()>> lanes) {
-  for (size_t i = lanes.size(); i > 0; --i) lanes[i - 1]();
+  if (recording_.empty()) {
+    for (size_t i = lanes.size(); i > 0; --i) lanes[i - 1]();
+    return;
+  }
+  if (lanes.empty()) return;
+  struct Lanes {
+    std::vector<Sequence> all;
+    std::vector<size_t> busy;  // empty: not started
+    Random random;
+  };
+  auto state = std::make_shared<Lanes>();
+  for (const auto& lane : lanes) {
+    std::vector<Step> before = std::exchange(recording_.back(), {});
+    lane();
+    state->all.push_back({std::exchange(recording_.back(), std::move(before))});
+  }
+  recording_.back().push_back([state] {
+    if (state->busy.empty()) {
+      state->random.seed(current_seed());
+      for (size_t i = 0; i < state->all.size(); ++i) state->busy.push_back(i);
+    }
+    const size_t turn = state->random.below(static_cast<uint32_t>(state->busy.size()));
+    if (!state->all[state->busy[turn]].step()) state->busy.erase(state->busy.begin() + static_cast<int64_t>(turn));
+    return !state->busy.empty();
+  });
 }
 
 }  // namespace spinert::emulation

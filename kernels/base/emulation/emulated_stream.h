@@ -10,6 +10,16 @@
 namespace spinert::emulation {
 
 using Work = std::function<void()>;
+// Recorded work in small pieces, so that those of several lanes can take turns. True: it is not done yet, call again;
+// after false it starts anew.
+using Step = std::function<bool()>;
+
+struct Sequence {
+  std::vector<Step> steps;
+  size_t next = 0;
+
+  bool step();
+};
 
 extern Counters all_counters;
 
@@ -49,7 +59,7 @@ class EmulatedStream : public CudaStream {
   std::deque<Work> waiting_;
   int64_t enqueued_ = 0, done_ = 0;
   // Being recorded: the graph, and on top of it the bodies of loops.
-  std::vector<std::vector<Work>> recording_;
+  std::vector<std::vector<Step>> recording_;
   int64_t launches_ = 0, fail_launch_;
 };
 

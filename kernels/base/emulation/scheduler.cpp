@@ -303,6 +303,9 @@ void run_grid(CudaStream& stream) {
 void set_seed(uint64_t seed) {
   launch_seed = seed;
 }
+uint64_t current_seed() {
+  return launch_seed;
+}
 void set_stack_bytes(size_t bytes) {
   bytes_of_stack = (bytes + kGuardPage - 1) / kGuardPage * kGuardPage;
 }

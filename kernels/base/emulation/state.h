@@ -26,6 +26,7 @@ class Random {
  private:
   uint64_t state_ = 0;
 };
+uint64_t current_seed();  // see set_seed()
 
 enum class ThreadState : unsigned char { ready, meeting, polling, exited };
 
