@@ -2,6 +2,8 @@
 // their sizes and the order in which the lanes take turns; errors stay with the slices of their replay.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/cuda_emulated/emulated_pipeline.h"
 #include "tests/cuda_emulated/planted_kernels.h"
 
@@ -162,6 +164,29 @@ TEST_F(EmulatedLanes, MemoryIsCounted) {
     EXPECT_EQ(Engine::open(model_path(), {.device = "cpu", .lanes = lanes}).status().id(), ErrorId::E_USAGE);
   }
   EXPECT_EQ(Engine::open(model_path(), {.device = "cpu", .lanes = 3}).value()->device().lanes, 1);
+}
+
+// Kernels write to their scratch within one launch, where lanes do not take turns: so the pointers themselves.
+std::set<const void*> scratches;
+
+void run_with_scratch(const OpCall& call, const RunContext& context) {
+  scratches.insert(context.scratch);
+  planted::run<OpId::sigmoid>(call, context);
+}
+
+TEST_F(EmulatedLanes, EachHasItsOwnScratch) {
+  const planted::AllOperators operators("sigmoid");
+  static const Kernel kernel{.run = run_with_scratch, .scratch_bytes = [](const OpCall&, int) { return int64_t{4}; }};
+  static const KernelInfo row{OpId::sigmoid, Backend::cuda, Level::sm80, "planted_with_scratch", &kernel};
+  plant_kernel_for_tests(&row);
+  const auto cuda = open("cuda", "fp32", 2, {}, 3);
+  ASSERT_TRUE(cuda);
+  std::vector<Picture> pictures;
+  for (uint64_t i = 0; i < 3; ++i) pictures.push_back(picture_of({120, 100}, i));
+  scratches.clear();
+  static_cast<void>(run_all(*cuda, pictures));
+  EXPECT_EQ(scratches.size(), 3u);
+  EXPECT_FALSE(scratches.contains(nullptr));
 }
 
 // FS-06: first with one lane, and the batch as it was asked for.
