@@ -93,7 +93,8 @@ void add_log(CLI::App& app, Invocation& invocation) {
 
 void EngineArguments::add(CLI::App& app) {
   app.add_option("--device", device,
-                 "auto (first card, else cpu), cpu, reference or cuda[:n]; a named device never becomes another one")
+                 "auto (the cpu; no card has proved the cuda backend yet), cpu, reference or cuda[:n]; a named device "
+                 "never becomes another one")
       ->check([](const std::string& text) {
         if (text == "auto" || text == "cpu" || text == "reference" || names_card(text)) return std::string();
         return "expected auto, cpu, reference or cuda[:n], got \"" + text + '"';

@@ -86,7 +86,7 @@ Result<Device> resolve_device(const EngineOptions& options) {
   if (options.device == "cpu") return host_device(Backend::cpu, options);
   if (options.device == "auto") {
     // A build without CUDA never had a card to prefer, so that the cpu is no fallback there.
-    const bool wants_cpu = names_one_of(options.isa, kCpuLevels);
+    const bool wants_cpu = !options.auto_takes_card || names_one_of(options.isa, kCpuLevels);
     if (wants_cpu || cuda_kernels().empty()) return host_device(Backend::cpu, options);
     auto card = cuda_device(0, options);
     if (card.ok() || card.status().id() != ErrorId::E_DEVICE) return card;

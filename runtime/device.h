@@ -18,9 +18,9 @@ struct Device {
   std::shared_ptr<CudaDevice> cuda;  // open; null on other backends
 };
 
-// `auto` takes the first card if there is a usable one, else the cpu; with an instruction set of the cpu named, the
-// cpu. Errors: E_USAGE for a name that is none, E_DEVICE for a device, level or precision that this build or machine
-// lacks, E_CONFIG for a precision that needs a calibration.
+// `auto` is the cpu; with auto_takes_card the first card if there is a usable one, else the cpu, as a fallback; with an
+// instruction set of the cpu named, the cpu. Errors: E_USAGE for a name that is none, E_DEVICE for a device, level or
+// precision that this build or machine lacks, E_CONFIG for a precision that needs a calibration.
 Result<Device> resolve_device(const EngineOptions& options);
 
 }  // namespace spinert

@@ -32,6 +32,9 @@ namespace spinert {
 
 struct EngineOptions {
   std::string device = "auto";  // auto, cpu, reference, cuda[:n]; a named device never becomes another one
+  // Whether `auto` may choose a card. Off by default: the cuda backend is proved by emulation only, and a slow result
+  // harms nobody. To be turned on when a card has passed bench/gpu_session.sh (docs/PERFORMANCE.md, "On a card").
+  bool auto_takes_card = false;
   // Upper bound on the level: scalar, avx2, avx512 on cpu, sm80, sm90a on cuda; empty: the best there is.
   std::string isa;
   std::string precision;     // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32

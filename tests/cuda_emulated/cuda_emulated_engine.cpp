@@ -95,10 +95,12 @@ TEST_F(EmulatedEngine, SaysWhatItRunsOn) {
 }
 
 TEST_F(EmulatedEngine, AutoTakesTheCardAndFallsBackAloud) {
-  EXPECT_TRUE(open({.device = "auto", .precision = "fp32"})->device().cuda);
-  EXPECT_EQ(open({.device = "auto", .isa = "scalar"})->device().name, "cpu");
+  EXPECT_EQ(open({.device = "auto"})->device().name, "cpu");  // not before a card has proved the backend
+  EXPECT_FALSE(open({.device = "auto"})->device().fallback);
+  EXPECT_TRUE(open({.device = "auto", .auto_takes_card = true, .precision = "fp32"})->device().cuda);
+  EXPECT_EQ(open({.device = "auto", .auto_takes_card = true, .isa = "scalar"})->device().name, "cpu");
   emulation::set_card({.major = 7, .minor = 5});
-  const auto engine = open({.device = "auto"});
+  const auto engine = open({.device = "auto", .auto_takes_card = true});
   ASSERT_TRUE(engine);
   EXPECT_EQ(engine->device().name, "cpu");
   EXPECT_TRUE(engine->device().fallback);
