@@ -5,6 +5,7 @@
 
 #include "kernels/base/chunks.h"
 #include "kernels/base/emulation/emulated_device.h"
+#include "kernels/base/emulation/fibers.h"
 
 namespace spinert {
 namespace {
@@ -90,6 +91,41 @@ TEST_F(EmulatedStreams, AGraphRunsAgainWithWhatTheHostHoldsThen) {
     ASSERT_TRUE(stream().synchronize().ok());
     EXPECT_EQ(result, value);
   }
+}
+
+// Lanes take turns, inside loops too: what one leaves in memory that another uses as well shows under some seed, and
+// lanes with memory of their own never disturb each other.
+TEST_F(EmulatedStreams, LanesThatShareMemoryAreFound) {
+  enum { kZero, kValues, kMore = 3, kResults = 5, kTemporary = 7, kAll = 9 };
+  const int32_t start[kAll] = {0, 1, 2, 1, 1};
+  int32_t* const x = integers(kAll);
+  for (const bool shared : {false, true}) {
+    int32_t results[2] = {};
+    const auto lane = [&](int i) {
+      stream().repeat_while(x + kMore + i, [&, i] {
+        int32_t* const temporary = x + kTemporary + (shared ? 0 : i);
+        stream().copy(temporary, x + kValues + i, 4);
+        stream().copy(x + kResults + i, temporary, 4);
+        stream().copy(x + kMore + i, x + kZero, 4);
+      });
+    };
+    const std::function<void()> lanes[] = {[&] { lane(0); }, [&] { lane(1); }};
+    stream().begin_capture();
+    stream().upload(x, start, sizeof start);
+    stream().parallel(lanes);
+    stream().download(results, x + kResults, sizeof results);
+    auto graph = stream().end_capture();
+    ASSERT_TRUE(graph.ok()) << graph.status().to_string();
+    bool disturbed = false;
+    for (uint64_t seed = 0; seed < 16; ++seed) {
+      emulation::set_seed(seed);
+      stream().replay(*graph.value());
+      ASSERT_TRUE(stream().synchronize().ok());
+      disturbed = disturbed || results[0] != 1 || results[1] != 2;
+    }
+    EXPECT_EQ(disturbed, shared);
+  }
+  emulation::set_seed(0);
 }
 
 // What CUDA refuses in a capture or a loop is refused here too.
