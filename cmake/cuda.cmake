@@ -45,7 +45,9 @@ if(SPINERT_HAS_CUDA)
     endif()
     set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${architectures}")
   endforeach()
-  set_source_files_properties(kernels/base/cuda_device.cu kernels/base/tensor_map_card.cu PROPERTIES COMPILE_OPTIONS "-gencode=arch=compute_80,code=[sm_80,compute_80]")
+  # A kernel that sets loop conditions is in there: with code for Hopper, nothing is compiled by the driver while it records.
+  set_source_files_properties(kernels/base/cuda_device.cu kernels/base/tensor_map_card.cu PROPERTIES COMPILE_OPTIONS
+    "-gencode=arch=compute_80,code=[sm_80,compute_80];-gencode=arch=compute_90a,code=sm_90a")
 else()
   message(STATUS "cuda: no backend in this build (no CUDA toolkit, or SPINERT_CUDA=OFF)")
   add_library(spinert_cuda OBJECT kernels/base/cuda_device_none.cpp kernels/cuda_rows_none.cpp)

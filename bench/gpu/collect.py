@@ -2,6 +2,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 
 def steps_of(folder: Path) -> list[dict[str, str]]:
@@ -12,10 +13,22 @@ def steps_of(folder: Path) -> list[dict[str, str]]:
     return rows
 
 
-def stage_lines(folder: Path) -> list[str]:
+def read_results(folder: Path) -> dict[str, Any]:
+    results = {}
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("gpu-"):
+            continue
+        try:
+            results[path.stem] = json.loads(path.read_text())
+        except ValueError:  # of a step that was cut off while it wrote
+            results[path.stem] = None
+    return results
+
+
+def stage_lines(results: dict[str, Any]) -> list[str]:
     lines = []
-    for path in sorted(folder.glob("stage-*.json")):
-        for row in json.loads(path.read_text())["stages"]:
+    for stage in (result for name, result in results.items() if name.startswith("stage-") and result):
+        for row in stage["stages"]:
             lines.append(f"| {row['stage']} | {row['patches']} | {row['median_ms']:.3f} | {row['min_ms']:.3f} | "
                          f"{row['first_ms']:.1f} | {row['open_ms']:.0f} | {row['precision']} |")
     if lines:
@@ -32,14 +45,14 @@ def main() -> None:
     folder = options.folder
     steps = steps_of(folder)
     card = (folder / "card.txt").read_text().strip() if (folder / "card.txt").exists() else ""
-    parts = sorted(p for p in folder.glob("*.json") if not p.name.startswith("gpu-"))
+    results = read_results(folder)
     document = {"schema": "spinert.gpu_session/1", "mode": options.mode, "card": card, "steps": steps,
-                "results": {path.stem: json.loads(path.read_text()) for path in parts}}
+                "results": results}
     (folder / f"gpu-{options.mode}.json").write_text(json.dumps(document, indent=1) + "\n")
     lines = [f"Card: {card.splitlines()[-1] if card else 'unknown'}", "",
              "| step | exit | seconds | last line |", "|---|---|---|---|"]
     lines += [f"| {s['step']} | {s['exit']} | {s['seconds']} | {s['last_line'].replace('|', '/')[:160]} |" for s in steps]
-    lines += [""] + stage_lines(folder)
+    lines += [""] + stage_lines(results)
     for path in sorted(folder.glob("*.md")):
         if not path.name.startswith("gpu-"):
             lines += [path.read_text().strip(), ""]

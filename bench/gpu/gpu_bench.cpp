@@ -142,6 +142,9 @@ Status run(const Arguments& arguments) {
     std::fflush(stdout);
     markdown += markdown_row(row);
     json["layers"].push_back(to_json(row));
+    // What is there so far: a session whose time runs out keeps it.
+    SPINERT_TRY(write(arguments.json, json.dump(1) + "\n"));
+    SPINERT_TRY(write(arguments.markdown, markdown));
   }
   if (compared > 0) {
     const double mean = std::exp(log_sum / static_cast<double>(compared));

@@ -81,7 +81,7 @@ class CardStream : public CudaStream {
     for (const cudaStream_t stream : streams_) cudaStreamDestroy(stream);
   }
   Status create() {
-    handle_ = new_handle();
+    if (usable()) handle_ = new_handle();
     return status();
   }
 
@@ -239,16 +239,23 @@ void CardStream::parallel(std::span<const std::function<void()>> lanes) {
 
 void CardStream::launch(const void* kernel, const LaunchShape& shape, void** arguments) {
   if (!usable() || shape.grid_x == 0 || shape.grid_y == 0 || shape.grid_z == 0) return;
-  constexpr int64_t kDefaultShared = 48 << 10, kMostYZ = 65535, kMostX = (int64_t{1} << 31) - 1;
+  constexpr int64_t kMostYZ = 65535, kMostX = (int64_t{1} << 31) - 1;
   if (shape.shared > card_.shared_bytes || shape.grid_x > kMostX || shape.grid_y > kMostYZ || shape.grid_z > kMostYZ) {
     fail(error(ErrorId::E_DEVICE, "a kernel does not fit this card", "cuda:" + std::to_string(card_.index))
              .expected("at most " + std::to_string(card_.shared_bytes) + " bytes of shared memory",
                        std::to_string(shape.shared)));
     return;
   }
-  if (shape.shared > kDefaultShared) {
+  // The question also loads the kernel, which the driver otherwise puts off until the launch. The limit only grows: a
+  // recorded launch with more shared memory stays within it. Static shared memory counts too, so that it is the driver
+  // who knows what is allowed without asking.
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, kernel), "loading a kernel");
+  if (!status().ok()) return;
+  if (shape.shared > attributes.maxDynamicSharedSizeBytes) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared)),
           "setting the shared memory of a kernel");
+    if (!status().ok()) return;
   }
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(shape.grid_x), static_cast<unsigned>(shape.grid_y),
@@ -260,7 +267,8 @@ void CardStream::launch(const void* kernel, const LaunchShape& shape, void** arg
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;
   config.attrs = &attribute;
-  config.numAttrs = dependent_launch && shape.waits && after_kernel_ && card_.major >= 9 ? 1 : 0;
+  // Only the code for 9.0 waits inside: newer cards run the PTX for 8.0, where grid_dependency_wait() is nothing.
+  config.numAttrs = dependent_launch && shape.waits && after_kernel_ && card_.level() == Level::sm90a ? 1 : 0;
   check(cudaLaunchKernelExC(&config, kernel, arguments), "launching a kernel");
   after_kernel_ = true;
 }
@@ -307,17 +315,20 @@ class Card : public CudaDevice {
   }
   Result<std::unique_ptr<CudaEvent>> create_event() override {
     auto event = std::make_unique<CardEvent>();
+    SPINERT_TRY(use());
     SPINERT_TRY(to_status(event->create(), "making an event", card_.index));
     return std::unique_ptr<CudaEvent>(std::move(event));
   }
   Result<void*> allocate(int64_t bytes) override {
     void* memory = nullptr;
+    SPINERT_TRY(use());
     SPINERT_TRY(to_status(cudaMalloc(&memory, at_least_one(bytes)), what(bytes), card_.index));
     blocks_.insert(memory);
     return memory;
   }
   Result<void*> allocate_pinned(int64_t bytes) override {
     void* memory = nullptr;
+    SPINERT_TRY(use());
     const cudaError_t code = cudaMallocHost(&memory, at_least_one(bytes));
     if (code == cudaErrorMemoryAllocation) return error(ErrorId::E_OOM_HOST, what(bytes) + " of pinned memory failed");
     SPINERT_TRY(to_status(code, what(bytes) + " of pinned memory", card_.index));
@@ -330,6 +341,8 @@ class Card : public CudaDevice {
   }
 
  private:
+  // Memory and events are made on the card that the calling thread uses.
+  Status use() const { return to_status(cudaSetDevice(card_.index), "the card cannot be used", card_.index); }
   static size_t at_least_one(int64_t bytes) { return static_cast<size_t>(std::max<int64_t>(bytes, 1)); }
   static std::string what(int64_t bytes) { return "allocating " + std::to_string(bytes) + " bytes"; }
 

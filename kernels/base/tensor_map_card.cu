@@ -10,7 +10,7 @@
 namespace spinert {
 namespace {
 
-constexpr unsigned int kDriverVersion = 12000;  // the first with tensor maps
+[[maybe_unused]] constexpr unsigned int kDriverVersion = 12000;  // the first with tensor maps
 
 static_assert(sizeof(CUtensorMap) == sizeof(ptx::TensorMap) && alignof(CUtensorMap) <= alignof(ptx::TensorMap));
 
@@ -18,7 +18,11 @@ template <class Function>
 Result<Function> driver_function(const char* name) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+#if CUDART_VERSION >= 12050
   const cudaError_t code = cudaGetDriverEntryPointByVersion(name, &function, kDriverVersion, cudaEnableDefault, &found);
+#else
+  const cudaError_t code = cudaGetDriverEntryPoint(name, &function, cudaEnableDefault, &found);
+#endif
   if (code != cudaSuccess || found != cudaDriverEntryPointSuccess || function == nullptr) {
     return error(ErrorId::E_DEVICE, std::string("the CUDA driver has no ") + name)
         .hint("Install a driver for CUDA 12.0 or newer.");
