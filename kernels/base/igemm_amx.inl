@@ -15,14 +15,16 @@ struct AmxBf16 {
   static void dot() {
     T::template dot_bf16<c, a, b>();
   }
-  // The sums of one row, `columns` of them, as numbers.
-  static void to_float(const AmxProblem&, const void* sums, int64_t /*column*/, int64_t columns, float* out) {
-    std::memcpy(out, sums, static_cast<size_t>(columns) * sizeof(float));
+  // A vector of sums as numbers; a row of sums is as wide as the panel, whatever the columns.
+  template <class V>
+  static typename V::V real(const AmxProblem&, const void* sums, int64_t /*column*/, int64_t /*left*/) {
+    return V::load(static_cast<const float*>(sums));
   }
 };
 
 template <class T, class V, class Kind>
 class IgemmAmx {
+  using Reg = typename V::V;
   static constexpr TileConfig kTiles = full_tiles();
   static constexpr int64_t kSumStride = kAmxPanel * 4;
 
@@ -162,16 +164,15 @@ class IgemmAmx {
   static void finish(const AmxProblem& p, const unsigned char* tile, int64_t row, int64_t rows, int64_t column) {
     const int64_t columns = std::min(kAmxPanel, p.out_c - column);
     for (int64_t r = 0; r < rows; ++r) {
-      alignas(64) float value[kAmxPanel] = {};
-      Kind::to_float(p, tile + r * kSumStride, column, columns, value);
-      if (p.bias) {
-        for (int64_t n = 0; n < columns; ++n) value[n] += p.bias[column + n];
+      const int64_t y = (row + r) * p.out_c + column;
+      const int64_t residual = p.residual.present() ? residual_row(p, row + r) + column : 0;
+      for (int64_t n = 0; n < columns; n += V::kLanes) {
+        const int64_t left = columns - n;
+        Reg sum = Kind::template real<V>(p, tile + r * kSumStride + n * 4, column + n, left);
+        if (p.bias) sum = V::add(sum, load(p.bias + column + n, left));
+        if (p.residual.present()) sum = V::add(sum, load(p.residual, residual + n, left));
+        store(p.y, y + n, left, activate_vector<V>(p.activation, sum));
       }
-      if (p.residual.present()) add_residual(p, residual_row(p, row + r) + column, columns, value);
-      for (int64_t n = 0; n < kAmxPanel; n += V::kLanes) {
-        V::store(value + n, activate_vector<V>(p.activation, V::load(value + n)));
-      }
-      store_row(p, (row + r) * p.out_c + column, columns, value);
     }
   }
 
@@ -181,28 +182,19 @@ class IgemmAmx {
     return ((m / (p.out_w * p.out_h) * p.residual_h + y) * p.residual_w + x) * p.out_c;
   }
 
-  static void add_residual(const AmxProblem& p, int64_t at, int64_t columns, float* value) {
-    if (p.residual.dtype == DType::bf16) {
-      const uint16_t* from = p.residual.as<uint16_t>() + at;
-      for (int64_t n = 0; n < columns; ++n) value[n] += bf16_to_f32(from[n]);
-    } else {
-      for (int64_t n = 0; n < columns; ++n) value[n] += p.residual.f32()[at + n];
-    }
+  // Up to `left` numbers.
+  template <class Number>
+  static Reg load(const Number* from, int64_t left) {
+    return left >= V::kLanes ? V::loadu(from) : V::load_n(from, left);
   }
-
-  // The rounding of f32_to_bf16, without a branch.
-  static uint16_t to_bf16(float value) {
-    const uint32_t bits = std::bit_cast<uint32_t>(value);
-    const uint32_t nan = (bits >> 16) | 0x40u, number = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-    return static_cast<uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? nan : number);
+  template <class Number>
+  static void store(Number* to, int64_t left, Reg value) {
+    left >= V::kLanes ? V::storeu(to, value) : V::store_n(to, value, left);
   }
-
-  static void store_row(const AmxProblem& p, int64_t at, int64_t columns, const float* value) {
-    if (p.y.dtype == DType::bf16) {
-      uint16_t* to = p.y.as<uint16_t>() + at;
-      for (int64_t n = 0; n < columns; ++n) to[n] = to_bf16(value[n]);
-    } else {
-      std::memcpy(p.y.f32() + at, value, static_cast<size_t>(columns) * sizeof(float));
-    }
+  static Reg load(const Tensor& from, int64_t at, int64_t left) {
+    return from.dtype == DType::bf16 ? load(from.as<bf16>() + at, left) : load(from.f32() + at, left);
+  }
+  static void store(const Tensor& to, int64_t at, int64_t left, Reg value) {
+    to.dtype == DType::bf16 ? store(to.as<bf16>() + at, left, value) : store(to.f32() + at, left, value);
   }
 };
