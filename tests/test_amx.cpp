@@ -11,8 +11,8 @@
 
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/half.h"
-#include "kernels/base/igemm.h"
 #include "kernels/base/igemm_amx.h"
+#include "kernels/base/igemm_bf16.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/linear/linear.h"

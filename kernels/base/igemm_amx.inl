@@ -165,7 +165,7 @@ class IgemmAmx {
     const int64_t columns = std::min(kAmxPanel, p.out_c - column);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t y = (row + r) * p.out_c + column;
-      const int64_t residual = p.residual.present() ? residual_row(p, row + r) + column : 0;
+      const int64_t residual = p.residual.present() ? p.residual_row(row + r) * p.out_c + column : 0;
       for (int64_t n = 0; n < columns; n += V::kLanes) {
         const int64_t left = columns - n;
         Reg sum = Kind::template real<V>(p, tile + r * kSumStride + n * 4, column + n, left);
@@ -174,12 +174,6 @@ class IgemmAmx {
         store(p.y, y + n, left, activate_vector<V>(p.activation, sum));
       }
     }
-  }
-
-  static int64_t residual_row(const AmxProblem& p, int64_t m) {
-    if (p.residual_upsample == 1) return m * p.out_c;
-    const int64_t x = m % p.out_w / p.residual_upsample, y = m / p.out_w % p.out_h / p.residual_upsample;
-    return ((m / (p.out_w * p.out_h) * p.residual_h + y) * p.residual_w + x) * p.out_c;
   }
 
   // Up to `left` numbers.

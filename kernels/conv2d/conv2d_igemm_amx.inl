@@ -3,7 +3,6 @@
 template <class Product>
 struct Conv2dAmxBf16 {
   enum Input { kX, kWeight, kBias, kResidual };
-  static constexpr int64_t kBytes = 2;
 
   static const char* rejects(const OpCall& call) {
     if (call.as<Conv2dParams>().groups != 1) return "groups != 1";
@@ -13,38 +12,39 @@ struct Conv2dAmxBf16 {
 
   static int64_t packed_bytes(const OpCall& call) {
     const Shape& w = call.in[kWeight].shape;
-    return amx_packed_bytes(w[0] * w[1], w[2], w[3], kBytes);
+    return igemm_bf16_packed_bytes(w[0] * w[1], w[2], w[3], kAmxPanel);
   }
 
   static void pack(const OpCall& call, void* packed, ThreadPool& pool) {
     const Shape& w = call.in[kWeight].shape;
-    amx_pack_bf16(call.in[kWeight].f32(), w[0] * w[1], w[2], w[3], packed, pool);
+    igemm_bf16_pack(call.in[kWeight].f32(), w[0] * w[1], w[2], w[3], kAmxPanel, static_cast<uint16_t*>(packed), pool);
   }
 
   static AmxProblem problem(const OpCall& call) {
     const auto& params = call.as<Conv2dParams>();
     const Conv2dShape s = conv2d_shape(call);
-    return {.x = call.in[kX].data,
-            .element_bytes = kBytes,
-            .batch = s.batch,
-            .in_h = s.in_h,
-            .in_w = s.in_w,
-            .in_c = s.in_c,
-            .kernel_h = s.kernel_h,
-            .kernel_w = s.kernel_w,
-            .stride = params.stride,
-            .padding = params.padding,
-            .dilation = params.dilation,
-            .out_h = s.out_h,
-            .out_w = s.out_w,
-            .out_c = s.out_c,
-            .bias = call.has(kBias) ? call.in[kBias].f32() : nullptr,
-            .residual = call.has(kResidual) ? call.in[kResidual] : Tensor{},
-            .residual_h = s.residual_h,
-            .residual_w = s.residual_w,
-            .residual_upsample = params.residual_upsample,
-            .activation = params.activation,
-            .y = call.out[0]};
+    AmxProblem p;
+    p.x = call.in[kX].data;
+    p.batch = s.batch;
+    p.in_h = s.in_h;
+    p.in_w = s.in_w;
+    p.in_c = s.in_c;
+    p.kernel_h = s.kernel_h;
+    p.kernel_w = s.kernel_w;
+    p.stride = params.stride;
+    p.padding = params.padding;
+    p.dilation = params.dilation;
+    p.out_h = s.out_h;
+    p.out_w = s.out_w;
+    p.out_c = s.out_c;
+    p.bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
+    p.residual = call.has(kResidual) ? call.in[kResidual] : Tensor{};
+    p.residual_h = s.residual_h;
+    p.residual_w = s.residual_w;
+    p.residual_upsample = params.residual_upsample;
+    p.activation = params.activation;
+    p.y = call.out[0];
+    return p;
   }
 
   static int64_t scratch_bytes(const OpCall& call, int threads) { return threads * amx_scratch(problem(call)).total(); }

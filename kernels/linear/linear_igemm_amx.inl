@@ -4,7 +4,6 @@
 template <class Product>
 struct LinearAmxBf16 {
   enum Input { kX, kWeight, kBias };
-  static constexpr int64_t kBytes = 2;
 
   static const char* rejects(const OpCall& call) {
     return call.in[kX].dtype != DType::bf16 ? "activations are not bf16" : nullptr;
@@ -12,23 +11,24 @@ struct LinearAmxBf16 {
 
   static int64_t packed_bytes(const OpCall& call) {
     const Shape& w = call.in[kWeight].shape;
-    return amx_packed_bytes(1, w[0], w[1], kBytes);
+    return igemm_bf16_packed_bytes(1, w[0], w[1], kAmxPanel);
   }
 
   static void pack(const OpCall& call, void* packed, ThreadPool& pool) {
     const Shape& w = call.in[kWeight].shape;
-    amx_pack_bf16(call.in[kWeight].f32(), 1, w[0], w[1], packed, pool);
+    igemm_bf16_pack(call.in[kWeight].f32(), 1, w[0], w[1], kAmxPanel, static_cast<uint16_t*>(packed), pool);
   }
 
   static AmxProblem problem(const OpCall& call) {
-    return {.x = call.in[kX].data,
-            .element_bytes = kBytes,
-            .batch = call.in[kX].shape[0],
-            .in_c = call.in[kWeight].shape[0],
-            .out_c = call.in[kWeight].shape[1],
-            .bias = call.has(kBias) ? call.in[kBias].f32() : nullptr,
-            .activation = call.as<LinearParams>().activation,
-            .y = call.out[0]};
+    AmxProblem p;
+    p.x = call.in[kX].data;
+    p.batch = call.in[kX].shape[0];
+    p.in_c = call.in[kWeight].shape[0];
+    p.out_c = call.in[kWeight].shape[1];
+    p.bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
+    p.activation = call.as<LinearParams>().activation;
+    p.y = call.out[0];
+    return p;
   }
 
   static int64_t scratch_bytes(const OpCall& call, int threads) { return threads * amx_scratch(problem(call)).total(); }
