@@ -11,6 +11,8 @@
 // Names (V = vector of kLanes floats, M = one bit or truth value per lane):
 //   zero set1 load loadu store storeu        load and store want kLanes * 4 byte alignment
 //   load_n store_n                           first n lanes, 0 <= n <= kLanes; the others read as 0 and are not touched
+//   stream fence                             a store past the caches, aligned like store; fence() before another
+//                                            thread may read it
 //   add sub mul div                          one rounding each
 //   madd(a, b, c) = a * b + c                SimdScalar: two roundings; the others: one (fused)
 //   max min                                  b if either is NaN and if equal, so max(zero(), x) is a relu that keeps
@@ -41,6 +43,8 @@ struct SimdScalar {
   static V load_n(const float* p, int64_t n) { return n > 0 ? *p : 0.0f; }
   static void store(float* p, V v) { *p = v; }
   static void storeu(float* p, V v) { *p = v; }
+  static void stream(float* p, V v) { *p = v; }
+  static void fence() {}
   static void store_n(float* p, V v, int64_t n) {
     if (n > 0) *p = v;
   }
@@ -78,6 +82,8 @@ struct SimdAvx2 {
   static V load_n(const float* p, int64_t n) { return _mm256_maskload_ps(p, mask_n(n)); }
   static void store(float* p, V v) { _mm256_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm256_storeu_ps(p, v); }
+  static void stream(float* p, V v) { _mm256_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static void store_n(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, mask_n(n), v); }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
   static V sub(V a, V b) { return _mm256_sub_ps(a, b); }
@@ -119,6 +125,8 @@ struct SimdAvx512 {
   static V load_n(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(mask_n(n), p); }
   static void store(float* p, V v) { _mm512_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm512_storeu_ps(p, v); }
+  static void stream(float* p, V v) { _mm512_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static void store_n(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, mask_n(n), v); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
   static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
