@@ -3,7 +3,8 @@
 //   y[n,oy,ox,o] = activation( bias[o] + residual[n,ry,rx,o]
 //                              + sum over i,j,c of x[n, oy*stride + i*dilation - padding, ..., g*Cg + c] * w[i,j,c,o] )
 //
-// T is f32, f16 or bf16; the half types only on cuda. Sums are at least float.
+// T is f32, f16 or bf16; f16 only on cuda. Sums are at least float. Where T is a half type a kernel may round the
+// weight to it.
 // Inputs   0 x        T   [N,H,W,C]
 //          1 weight   f32 [kh][kw][C/groups][O], output channel o belongs to group o / (O/groups)
 //          2 bias     f32 [O], optional

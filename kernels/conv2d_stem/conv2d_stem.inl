@@ -43,6 +43,12 @@ struct Conv2dStemDirect {
   }
 
   static void run(const OpCall& call, const RunContext& context) {
+    call.out[0].dtype == DType::bf16 ? run_as<bf16>(call, context) : run_as<float>(call, context);
+  }
+
+  // Y: float or bf16, the type of the output.
+  template <class Y>
+  static void run_as(const OpCall& call, const RunContext& context) {
     const auto& params = call.as<Conv2dStemParams>();
     const Sizes s = sizes(call);
     const StemClasses rows = stem_classes(s.in_h, s.out_h, s.kernel_h, s.stride, s.padding);
@@ -53,7 +59,7 @@ struct Conv2dStemDirect {
         const int64_t n = item / s.out_h, oy = item % s.out_h;
         fill_strip(call.in[kGrey].f32() + n * s.in_h * s.in_w, s, oy, strip);
         const float* border = call.in[kBorder].f32() + rows.of(oy) * columns.count * s.out_c;
-        float* y = call.out[0].f32() + item * s.out_w * s.out_c;
+        Y* y = static_cast<Y*>(call.out[0].data) + item * s.out_w * s.out_c;
         for (int64_t o = 0; o < s.out_c; o += kPanel) {
           const float* weight = static_cast<const float*>(context.packed) + o * s.kernel_h * s.kernel_w;
           for (int64_t ox = 0; ox < s.out_w; ox += kTilePixels) {
@@ -76,8 +82,9 @@ struct Conv2dStemDirect {
     }
   }
 
+  template <class Y>
   static void tile(const Sizes& s, Activation activation, const StemClasses& columns, const float* strip,
-                   const float* weight, const float* border, int64_t ox, int64_t o, float* y) {
+                   const float* weight, const float* border, int64_t ox, int64_t o, Y* y) {
     Reg acc[kTilePixels][kTileVectors];
 #pragma GCC unroll 16
     for (int r = 0; r < kTilePixels; ++r) {
@@ -102,7 +109,7 @@ struct Conv2dStemDirect {
     for (int r = 0; r < kTilePixels; ++r) {
       if (ox + r >= s.out_w) continue;
       const float* add = border + columns.of(ox + r) * s.out_c;
-      float* to = y + (ox + r) * s.out_c + o;
+      Y* to = y + (ox + r) * s.out_c + o;
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVectors; ++v) {
         const int64_t left = s.out_c - o - int64_t{v} * V::kLanes;
@@ -118,6 +125,10 @@ struct Conv2dStemDirect {
   }
 
   static constexpr Kernel kernel() {
-    return {.run = run, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack};
+    return {.run = run,
+            .scratch_bytes = scratch_bytes,
+            .packed_bytes = packed_bytes,
+            .pack = pack,
+            .also_takes = kTakesBf16};
   }
 };
