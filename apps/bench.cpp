@@ -116,8 +116,9 @@ Status bench_kernels(const Arguments& arguments, JsonText& json) {
   bench::OpBenchOptions options;
   options.kernel = arguments.kernel;
   options.best_only = arguments.best;
-  if (arguments.engine.isa == "scalar") options.limit = Level::scalar;
-  if (arguments.engine.isa == "avx2") options.limit = Level::avx2;
+  for (const Level level : cpu_levels()) {
+    if (arguments.engine.isa == level_name(level)) options.limit = level;
+  }
   ThreadPool pool(arguments.engine.threads > 0 ? static_cast<int>(arguments.engine.threads) : usable_threads());
   const Level level = std::min(options.limit, cpu_features().best);
   const bench::Roof roof = bench::measure_roof(level, pool);

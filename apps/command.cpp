@@ -8,6 +8,7 @@
 #include "diagnosis/pipeline.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
+#include "kernels/registry.h"
 #include "weights/atomic_file.h"
 
 namespace spinert::cli {
@@ -100,8 +101,8 @@ void EngineArguments::add(CLI::App& app) {
         return "expected auto, cpu, reference or cuda[:n], got \"" + text + '"';
       })
       ->type_name("NAME");
-  app.add_option("--isa", isa, "highest instruction set to use: scalar, avx2 or avx512; sm80 or sm90a on a card")
-      ->check(CLI::IsMember({"scalar", "avx2", "avx512", "sm80", "sm90a"}))
+  app.add_option("--isa", isa, "highest instruction set to use; sm80 or sm90a on a card")
+      ->check(CLI::IsMember(isa_names()))
       ->type_name("NAME");
   app.add_option("--precision", precision,
                  "fp32, mixed, int8 or fp8; never lowered silently; default: mixed on a card, else fp32")
@@ -120,6 +121,13 @@ void EngineArguments::add(CLI::App& app) {
 void EngineArguments::add_lanes(CLI::App& app) {
   add_integer(app, "--lanes", lanes, 1, 8,
               "slices that a card computes side by side, for throughput; changes no result; default: 1");
+}
+
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const Level level : cpu_levels()) names.emplace_back(level_name(level));
+  for (const Level level : {Level::sm80, Level::sm90a}) names.emplace_back(level_name(level));
+  return names;
 }
 
 bool names_card(const std::string& device) {

@@ -50,6 +50,9 @@ struct EngineArguments {
 // "cuda" or "cuda:<number>".
 bool names_card(const std::string& device);
 
+// Every name that --isa takes.
+std::vector<std::string> isa_names();
+
 // The named model, else the demo model; E_USAGE if there is neither.
 Result<std::string> model_path(const std::string& named);
 

@@ -23,19 +23,17 @@ struct Arguments {
   std::optional<double> threshold;
 };
 
-constexpr const char* kLevels[] = {"scalar", "avx2", "avx512"};
-
-// All levels of this machine, or the named one; a level that is missing is named, never passed over in silence.
+// The levels whose rows compute in fp32, or the named one; a level that this machine lacks is named, never passed over
+// in silence.
 std::vector<std::string> levels(const std::string& isa, bool json_log) {
   if (isa != "all") return {isa};
   std::vector<std::string> names;
-  const Level best = cpu_features().best;
-  for (const char* name : kLevels) {
-    const bool present = level_name(best) == name || name == kLevels[0] || (name == kLevels[1] && best > Level::avx2);
-    if (present) {
+  for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
+    const std::string name(level_name(level));
+    if (level <= cpu_features().best) {
       names.push_back(name);
     } else {
-      print_note("warning", std::string("skipped ") + name + ": this machine has no " + name, json_log);
+      print_note("warning", "skipped " + name + ": this machine has no " + name, json_log);
     }
   }
   return names;
@@ -166,8 +164,10 @@ void add_verify(CLI::App& app, Invocation& invocation) {
   command->add_option("--precision", arguments->precision, "fp32 or mixed; default: mixed on a card, else fp32")
       ->check(CLI::IsMember({"fp32", "mixed"}))
       ->type_name("NAME");
-  command->add_option("--isa", arguments->isa, "all (default), scalar, avx2 or avx512; sm80 or sm90a on a card")
-      ->check(CLI::IsMember({"all", "scalar", "avx2", "avx512", "sm80", "sm90a"}))
+  std::vector<std::string> levels_and_all = isa_names();
+  levels_and_all.insert(levels_and_all.begin(), "all");
+  command->add_option("--isa", arguments->isa, "all (default) or one; sm80 or sm90a on a card")
+      ->check(CLI::IsMember(levels_and_all))
       ->type_name("NAME");
   command->add_option("--dump-stages", arguments->dump, "write every node's outputs of the first slice as .npy")
       ->type_name("FOLDER");

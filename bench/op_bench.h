@@ -15,7 +15,7 @@ struct OpBenchOptions {
   std::string op;
   std::vector<std::string> cases;  // case lines; empty: all cases of the operator
   std::string kernel;              // only this row; empty: every cpu row that the machine and `limit` allow
-  Level limit = Level::avx512;
+  Level limit = Level::amx_bf16;
   bool best_only = false;  // of each case only the first row that takes it
   bool reference = true;   // time the reference too, unless the case is large
 };

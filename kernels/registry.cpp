@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/base/half.h"
+#include "kernels/base/cpu_detect.h"
 
 #define SPINERT_REGISTRY_INCLUDES
 #include "kernels/registry.def"
@@ -58,19 +58,27 @@ std::vector<const KernelInfo*>& planted() {
   return rows;
 }
 
+constexpr Level kCpuLevels[] = {Level::scalar,      Level::avx2,     Level::avx512,  Level::avx512_vnni,
+                                Level::avx512_bf16, Level::amx_int8, Level::amx_bf16};
+
 CpuFeatures detect() {
-  CpuFeatures features{Level::scalar, "scalar"};
-#if defined(__x86_64__)
-  // __builtin_cpu_supports looks at XCR0 too: a level counts only if the system saves its registers.
-  __builtin_cpu_init();
-  if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) return features;
-  features = {Level::avx2, "scalar avx2"};
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    features = {Level::avx512, "scalar avx2 avx512"};
+  CpuFeatures features{detect_cpu_level(), ""};
+  for (const Level level : kCpuLevels) {
+    if (level > features.best) break;
+    features.levels += (features.levels.empty() ? "" : " ") + std::string(level_name(level));
   }
-#endif
   return features;
+}
+
+// Bits of Kernel::also_takes that a call asks for.
+unsigned asked_types(std::span<const Tensor> tensors) {
+  unsigned bits = 0;
+  for (const Tensor& tensor : tensors) {
+    if (tensor.dtype == DType::f16) bits |= kTakesF16;
+    if (tensor.dtype == DType::bf16) bits |= kTakesBf16;
+    if (tensor.dtype == DType::u8) bits |= kTakesU8;
+  }
+  return bits;
 }
 
 }  // namespace
@@ -82,7 +90,8 @@ std::string_view backend_name(Backend backend) {
 }
 
 std::string_view level_name(Level level) {
-  static constexpr std::string_view kNames[] = {"any", "scalar", "avx2", "avx512", "sm80", "sm90a"};
+  static constexpr std::string_view kNames[] = {"any",         "scalar",   "avx2",     "avx512", "avx512_vnni",
+                                                "avx512_bf16", "amx_int8", "amx_bf16", "sm80",   "sm90a"};
   return kNames[static_cast<unsigned>(level)];
 }
 
@@ -107,15 +116,20 @@ const OpInfo* find_op(std::string_view name) {
   return it == std::end(kOps) ? nullptr : it;
 }
 
+std::span<const Level> cpu_levels() {
+  return kCpuLevels;
+}
+
 const CpuFeatures& cpu_features() {
   static const CpuFeatures features = detect();
   return features;
 }
 
 const char* refusal(const KernelInfo& row, const OpCall& call) {
-  const auto half = [](const Tensor& tensor) { return is_half(tensor.dtype); };
-  const bool any_half = std::ranges::any_of(call.in, half) || std::ranges::any_of(call.out, half);
-  if (row.backend != Backend::cuda && any_half) return "half precision needs the cuda backend";
+  const unsigned asked = asked_types(call.in) | asked_types(call.out);
+  if (row.backend != Backend::cuda && (asked & ~row.kernel->also_takes) != 0) {
+    return "does not take activations of this type";
+  }
   return row.kernel->rejects ? row.kernel->rejects(call) : nullptr;
 }
 

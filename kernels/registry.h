@@ -55,10 +55,12 @@ const OpInfo* find_op(std::string_view name);
 
 // What the machine offers.
 struct CpuFeatures {
-  Level best = Level::scalar;  // highest level that CPUID and XCR0 allow
+  Level best = Level::scalar;  // highest level that CPUID, XCR0 and, for tiles, the system allow
   std::string levels;          // "scalar avx2 avx512", for reports
 };
 const CpuFeatures& cpu_features();
+// Every level of the cpu backend, lowest first.
+std::span<const Level> cpu_levels();
 
 // Why a row does not take a call, whatever the hardware; null if it does.
 const char* refusal(const KernelInfo& row, const OpCall& call);

@@ -6,11 +6,17 @@
 namespace spinert {
 namespace {
 
-constexpr Level kCpuLevels[] = {Level::scalar, Level::avx2, Level::avx512};
 constexpr Level kCudaLevels[] = {Level::sm80, Level::sm90a};
 
 bool names_one_of(const std::string& isa, std::span<const Level> levels) {
   return std::ranges::any_of(levels, [&](Level level) { return isa == level_name(level); });
+}
+
+// "scalar, avx2, avx512"
+std::string level_names(std::span<const Level> levels) {
+  std::string names;
+  for (const Level level : levels) names += (names.empty() ? "" : ", ") + std::string(level_name(level));
+  return names;
 }
 
 // The named level if the device has it, its best one if none is named.
@@ -23,9 +29,9 @@ Result<Level> resolve_isa(const std::string& isa, std::span<const Level> levels,
         .expected("at most " + std::string(level_name(best)), isa)
         .hint("Leave --isa out to use the best level there is.");
   }
-  const bool known = names_one_of(isa, kCpuLevels) || names_one_of(isa, kCudaLevels);
+  const bool known = names_one_of(isa, cpu_levels()) || names_one_of(isa, kCudaLevels);
   return error(ErrorId::E_USAGE, known ? "that instruction set belongs to another device" : "unknown instruction set")
-      .expected(levels.front() == Level::scalar ? "scalar, avx2 or avx512" : "sm80 or sm90a", isa);
+      .expected(level_names(levels), isa);
 }
 
 // The number of a "cuda" or "cuda:<number>", -1 if it is neither.
@@ -49,7 +55,7 @@ Result<Device> host_device(Backend backend, const EngineOptions& options) {
   }
   Device device{.backend = backend, .limit = Level::any};
   if (backend == Backend::cpu) {
-    SPINERT_ASSIGN(device.limit, resolve_isa(options.isa, kCpuLevels, cpu_features().best));
+    SPINERT_ASSIGN(device.limit, resolve_isa(options.isa, cpu_levels(), cpu_features().best));
   }
   return device;
 }
@@ -86,7 +92,7 @@ Result<Device> resolve_device(const EngineOptions& options) {
   if (options.device == "cpu") return host_device(Backend::cpu, options);
   if (options.device == "auto") {
     // A build without CUDA never had a card to prefer, so that the cpu is no fallback there.
-    const bool wants_cpu = !options.auto_takes_card || names_one_of(options.isa, kCpuLevels);
+    const bool wants_cpu = !options.auto_takes_card || names_one_of(options.isa, cpu_levels());
     if (wants_cpu || cuda_kernels().empty()) return host_device(Backend::cpu, options);
     auto card = cuda_device(0, options);
     if (card.ok() || card.status().id() != ErrorId::E_DEVICE) return card;

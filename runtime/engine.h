@@ -35,7 +35,7 @@ struct EngineOptions {
   // Whether `auto` may choose a card. Off by default: the cuda backend is proved by emulation only, and a slow result
   // harms nobody. To be turned on when a card has passed bench/gpu_session.sh (docs/PERFORMANCE.md, "On a card").
   bool auto_takes_card = false;
-  // Upper bound on the level: scalar, avx2, avx512 on cpu, sm80, sm90a on cuda; empty: the best there is.
+  // Upper bound on the level: one of cpu_levels() on cpu, sm80, sm90a on cuda; empty: the best there is.
   std::string isa;
   std::string precision;     // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32
   int threads = 0;           // 0: all that the affinity mask and the control group allow

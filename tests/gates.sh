@@ -59,7 +59,7 @@ registry=$(awk -F'[(,) ]+' '
 if [ -d build/CMakeFiles/spinert_kernels.dir ]; then
   while read -r object; do
     nm "$object" | grep -E ' [WVu] ' && fail "$object defines a weak symbol"
-  done < <(find build/CMakeFiles/spinert_kernels.dir -name '*_avx*.cpp.o')
+  done < <(find build/CMakeFiles/spinert_kernels.dir \( -name '*_avx*.cpp.o' -o -name '*_amx*.cpp.o' \))
 fi
 
 # 7. Numbers from a file are multiplied and added by checked.h only: no strtol family, no locale.

@@ -19,7 +19,20 @@ namespace spinert {
 
 enum class Backend : unsigned char { reference, cpu, cuda };
 // What the hardware must offer. Order matters: a higher CPU level includes the lower ones.
-enum class Level : unsigned char { any, scalar, avx2, avx512, sm80, sm90a };
+//   avx512       F, BW, DQ, VL       avx512_vnni  8-bit integer products      avx512_bf16  bf16 products
+//   amx_int8     tiles of integers   amx_bf16     tiles of bf16
+enum class Level : unsigned char {
+  any,
+  scalar,
+  avx2,
+  avx512,
+  avx512_vnni,
+  avx512_bf16,
+  amx_int8,
+  amx_bf16,
+  sm80,
+  sm90a
+};
 
 std::string_view backend_name(Backend backend);
 std::string_view level_name(Level level);
@@ -72,6 +85,9 @@ struct RunContext {
   void* scratch = nullptr;       // scratch_bytes() bytes, 64-byte aligned, contents undefined
 };
 
+// Types of activations besides f32, as bits of Kernel::also_takes.
+inline constexpr unsigned kTakesF16 = 1, kTakesBf16 = 2, kTakesU8 = 4;
+
 struct Kernel {
   // A constant sentence if this kernel does not take the call, else null. Looks at parameters and shapes only.
   const char* (*rejects)(const OpCall&) = nullptr;
@@ -89,6 +105,9 @@ struct Kernel {
   // False for an algorithm that transforms its operands: small integers do not make its sums exact, and its cases with
   // integers are held against the operator's tolerance instead of 0.
   bool exact_on_integers = true;
+  // On cpu and reference: the 16-bit and 8-bit types that inputs and outputs may have. A call with another one is
+  // refused before rejects() is asked; which mixtures fit is for rejects() to say. cuda rows say all in rejects().
+  unsigned also_takes = 0;
 };
 
 // The input that holds the weight of every operator that has one: conv2d, conv2d_stem, linear.
