@@ -11,6 +11,7 @@
 // Names (V = vector of kLanes floats, M = one bit or truth value per lane):
 //   zero set1 load loadu store storeu        load and store want kLanes * 4 byte alignment
 //   load_n store_n                           first n lanes, 0 <= n <= kLanes; the others read as 0 and are not touched
+//   loadu storeu load_n store_n of bf16*     the same over bf16 in memory; one rounding, the bits of half.h
 //   add sub mul div                          one rounding each
 //   madd(a, b, c) = a * b + c                SimdScalar: two roundings; the others: one (fused)
 //   max min                                  b if either is NaN and if equal, so max(zero(), x) is a relu that keeps
@@ -19,7 +20,11 @@
 //   int32; kLanes loads hsum(v)                                  sum of lanes, pairwise, in a fixed order
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
+
+#include "kernels/base/half.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -43,6 +48,15 @@ struct SimdScalar {
   static void storeu(float* p, V v) { *p = v; }
   static void store_n(float* p, V v, int64_t n) {
     if (n > 0) *p = v;
+  }
+  static V loadu(const bf16* p) { return std::bit_cast<float>(uint32_t{p->bits} << 16); }
+  static V load_n(const bf16* p, int64_t n) { return n > 0 ? loadu(p) : 0.0f; }
+  static void storeu(bf16* p, V v) {
+    const uint32_t bits = std::bit_cast<uint32_t>(v);
+    p->bits = static_cast<uint16_t>(v != v ? (bits >> 16) | 0x40u : (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+  }
+  static void store_n(bf16* p, V v, int64_t n) {
+    if (n > 0) storeu(p, v);
   }
   static V add(V a, V b) { return a + b; }
   static V sub(V a, V b) { return a - b; }
@@ -79,6 +93,32 @@ struct SimdAvx2 {
   static void store(float* p, V v) { _mm256_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm256_storeu_ps(p, v); }
   static void store_n(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, mask_n(n), v); }
+  static V loadu(const bf16* p) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+  }
+  static V load_n(const bf16* p, int64_t n) {
+    if (n >= kLanes) return loadu(p);
+    bf16 lanes[kLanes] = {};
+    std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof(bf16));
+    return loadu(lanes);
+  }
+  static void storeu(bf16* p, V v) {
+    const __m256i bits = _mm256_castps_si256(v), upper = _mm256_srli_epi32(bits, 16);
+    const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+    const __m256i sum = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+    const __m256i nan = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i rounded = _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), nan, is_nan);
+    const __m128i low = _mm256_castsi256_si128(rounded), high = _mm256_extracti128_si256(rounded, 1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(low, high));
+  }
+  static void store_n(bf16* p, V v, int64_t n) {
+    if (n >= kLanes) return storeu(p, v);
+    bf16 lanes[kLanes];
+    storeu(lanes, v);
+    std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(bf16));
+  }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
   static V sub(V a, V b) { return _mm256_sub_ps(a, b); }
   static V mul(V a, V b) { return _mm256_mul_ps(a, b); }
@@ -120,6 +160,22 @@ struct SimdAvx512 {
   static void store(float* p, V v) { _mm512_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm512_storeu_ps(p, v); }
   static void store_n(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, mask_n(n), v); }
+  static V from_bf16(__m256i half) {
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(kAll, _mm512_maskz_cvtepu16_epi32(kAll, half), 16));
+  }
+  static __m256i to_bf16(V v) {
+    const __m512i bits = _mm512_castps_si512(v), upper = _mm512_maskz_srli_epi32(kAll, bits, 16);
+    const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
+    const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
+    const __m512i rounded = _mm512_maskz_srli_epi32(kAll, sum, 16);
+    const M nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i chosen = _mm512_mask_or_epi32(rounded, nan, upper, _mm512_set1_epi32(0x40));
+    return _mm512_maskz_cvtepi32_epi16(kAll, chosen);
+  }
+  static V loadu(const bf16* p) { return from_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+  static V load_n(const bf16* p, int64_t n) { return from_bf16(_mm256_maskz_loadu_epi16(mask_n(n), p)); }
+  static void storeu(bf16* p, V v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
+  static void store_n(bf16* p, V v, int64_t n) { _mm256_mask_storeu_epi16(p, mask_n(n), to_bf16(v)); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
   static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
   static V mul(V a, V b) { return _mm512_mul_ps(a, b); }

@@ -63,32 +63,78 @@ struct Conv2dWinograd {
     return threads * thread_floats(call.in[kX].shape[3]) * int64_t{sizeof(float)};
   }
 
-  struct Sizes {
+  // One call: x [images][in_h][in_w][in_c] and what is added to each output pixel. Element is the type of activations,
+  // float or bf16; everything between the loads of x and the stores of y is float.
+  template <class Element>
+  struct Problem {
     Conv2dShape s;
-    int64_t tiles_h, tiles_w, tiles;  // tiles: of all images
+    int64_t images;
+    const Element* x;
+    const float* packed;
+    const float* bias;        // null: none
+    const Element* residual;  // null: none
+    Activation activation;
+
+    int64_t tiles_h() const { return (s.out_h + kWinogradOut - 1) / kWinogradOut; }
+    int64_t tiles_w() const { return (s.out_w + kWinogradOut - 1) / kWinogradOut; }
+    int64_t tiles() const { return images * tiles_h() * tiles_w(); }
   };
 
+  // Where finished pixels go. A sink has
+  //   Element* pixel(int thread, int64_t slot, int64_t n, int64_t y, int64_t x)   out_c numbers of the pixel (y, x) of
+  //            image n; `slot` numbers the tiles of a block, 0 to kBlockTiles - 1
+  //   void finished(int thread, int64_t first, int64_t count)   all channels of the tiles first .. first + count - 1
+  //   are
+  //            there, still in this core's cache; called only if kWholeBlocks
+  //   kWholeBlocks   a block's channels are never split among threads
+  // This one writes y [images][out_h][out_w][out_c].
+  template <class Element>
+  struct TensorSink {
+    static constexpr bool kWholeBlocks = false;
+    Element* y;
+    Conv2dShape s;
+    Element* pixel(int, int64_t, int64_t n, int64_t oy, int64_t ox) const {
+      return y + ((n * s.out_h + oy) * s.out_w + ox) * s.out_c;
+    }
+  };
+
+  template <class Element>
+  static void run_as(const OpCall& call, const RunContext& context) {
+    const Problem<Element> p{conv2d_shape(call),
+                             call.in[kX].rows(),
+                             static_cast<const Element*>(call.in[kX].data),
+                             static_cast<const float*>(context.packed),
+                             call.has(kBias) ? call.in[kBias].f32() : nullptr,
+                             call.has(kResidual) ? static_cast<const Element*>(call.in[kResidual].data) : nullptr,
+                             call.as<Conv2dParams>().activation};
+    run_problem(p, TensorSink<Element>{static_cast<Element*>(call.out[0].data), p.s}, context.scratch, *context.pool);
+  }
+
   static void run(const OpCall& call, const RunContext& context) {
-    Sizes z{conv2d_shape(call), 0, 0, 0};
-    z.tiles_h = (z.s.out_h + kWinogradOut - 1) / kWinogradOut;
-    z.tiles_w = (z.s.out_w + kWinogradOut - 1) / kWinogradOut;
-    z.tiles = call.in[kX].rows() * z.tiles_h * z.tiles_w;
-    const int64_t panels = (z.s.out_c + kPanel - 1) / kPanel;
-    if (z.tiles == 0 || panels == 0) return;
-    const IgemmCut cut = igemm_cut(z.tiles, panels, kTileRows, context.pool->size(), kBlockTiles);
-    context.pool->run(cut.items(), [&](WorkRange range) {
-      float* v = static_cast<float*>(context.scratch) + range.thread * thread_floats(z.s.in_c);
-      float* m = v + v_floats(z.s.in_c);
+    call.in[kX].dtype == DType::bf16 ? run_as<bf16>(call, context) : run_as<float>(call, context);
+  }
+
+  template <class Element, class Sink>
+  static void run_problem(const Problem<Element>& p, const Sink& sink, void* scratch, ThreadPool& pool) {
+    const int64_t in_c = p.s.in_c, tiles = p.tiles(), panels = (p.s.out_c + kPanel - 1) / kPanel;
+    if (tiles == 0 || panels == 0) return;
+    IgemmCut cut = igemm_cut(tiles, panels, kTileRows, pool.size(), kBlockTiles);
+    if (Sink::kWholeBlocks) cut.panel_groups = 1;
+    pool.run(cut.items(), [&](WorkRange range) {
+      float* v = static_cast<float*>(scratch) + range.thread * thread_floats(in_c);
+      float* m = v + v_floats(in_c);
       for (int64_t item = range.begin; item < range.end; ++item) {
         const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
-        const int64_t count = std::min(cut.block_rows, z.tiles - first);
-        for (int64_t t = 0; t < count; ++t) transform_input(call.in[kX].f32(), z, first + t, t, v);
+        const int64_t count = std::min(cut.block_rows, tiles - first);
+        for (int64_t t = 0; t < count; ++t) transform_input(p, first + t, t, v);
         const int64_t end = panels * (group + 1) / cut.panel_groups;
         for (int64_t panel = panels * group / cut.panel_groups; panel < end; ++panel) {
-          const float* u = static_cast<const float*>(context.packed) + panel * kWinogradPoints * z.s.in_c * kPanel;
-          multiply(v, u, z.s.in_c, count, m);
-          for (int64_t t = 0; t < count; ++t) transform_output(call, z, m + t * kPanel, first + t, panel * kPanel);
+          multiply(v, p.packed + panel * kWinogradPoints * in_c * kPanel, in_c, count, m);
+          for (int64_t t = 0; t < count; ++t) {
+            transform_output(p, sink, range.thread, m + t * kPanel, first + t, t, panel * kPanel);
+          }
         }
+        if constexpr (Sink::kWholeBlocks) sink.finished(range.thread, first, count);
       }
     });
   }
@@ -115,11 +161,13 @@ struct Conv2dWinograd {
     y[3] = V::add(V::madd(eighth, x[3], V::sub(difference, V::mul(eight, x[4]))), x[5]);
   }
 
-  static void transform_input(const float* x, const Sizes& z, int64_t tile, int64_t slot, float* v) {
-    const Conv2dShape& s = z.s;
-    const int64_t x0 = tile % z.tiles_w * kWinogradOut - 1, y0 = tile / z.tiles_w % z.tiles_h * kWinogradOut - 1;
-    const float* image = x + tile / (z.tiles_w * z.tiles_h) * s.in_h * s.in_w * s.in_c;
-    const float* pixel[kWinogradIn][kWinogradIn];  // null outside the image
+  template <class Element>
+  static void transform_input(const Problem<Element>& p, int64_t tile, int64_t slot, float* v) {
+    const Conv2dShape& s = p.s;
+    const int64_t tiles_h = p.tiles_h(), tiles_w = p.tiles_w();
+    const int64_t x0 = tile % tiles_w * kWinogradOut - 1, y0 = tile / tiles_w % tiles_h * kWinogradOut - 1;
+    const Element* image = p.x + tile / (tiles_w * tiles_h) * s.in_h * s.in_w * s.in_c;
+    const Element* pixel[kWinogradIn][kWinogradIn];  // null outside the image
     for (int64_t i = 0; i < kWinogradIn; ++i) {
       for (int64_t j = 0; j < kWinogradIn; ++j) {
         const bool inside = y0 + i >= 0 && y0 + i < s.in_h && x0 + j >= 0 && x0 + j < s.in_w;
@@ -187,11 +235,19 @@ struct Conv2dWinograd {
     }
   }
 
-  static void transform_output(const OpCall& call, const Sizes& z, const float* m, int64_t tile, int64_t column) {
-    const Conv2dShape& s = z.s;
-    const Activation activation = call.as<Conv2dParams>().activation;
-    const int64_t x0 = tile % z.tiles_w * kWinogradOut, y0 = tile / z.tiles_w % z.tiles_h * kWinogradOut;
-    const int64_t n = tile / (z.tiles_w * z.tiles_h);
+  template <class Element, class Sink>
+  static void transform_output(const Problem<Element>& p, const Sink& sink, int thread, const float* m, int64_t tile,
+                               int64_t slot, int64_t column) {
+    const Conv2dShape& s = p.s;
+    const int64_t tiles_h = p.tiles_h(), tiles_w = p.tiles_w();
+    const int64_t x0 = tile % tiles_w * kWinogradOut, y0 = tile / tiles_w % tiles_h * kWinogradOut;
+    const int64_t n = tile / (tiles_w * tiles_h);
+    const int64_t rows = std::min<int64_t>(kWinogradOut, s.out_h - y0),
+                  cols = std::min<int64_t>(kWinogradOut, s.out_w - x0);
+    Element* to[kWinogradOut][kWinogradOut];
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < cols; ++j) to[i][j] = sink.pixel(thread, slot, n, y0 + i, x0 + j) + column;
+    }
     for (int64_t lane = 0; lane < kPanel && column + lane < s.out_c; lane += V::kLanes) {
       const int64_t used = std::min<int64_t>(V::kLanes, s.out_c - column - lane);
       Reg columns[kWinogradIn][kWinogradOut];  // A^T m, transposed
@@ -202,16 +258,16 @@ struct Conv2dWinograd {
         }
         output_sums(x, columns[j]);
       }
-      const Reg bias = call.has(kBias) ? V::load_n(call.in[kBias].f32() + column + lane, used) : V::zero();
-      for (int64_t i = 0; i < kWinogradOut && y0 + i < s.out_h; ++i) {
+      const Reg bias = p.bias ? V::load_n(p.bias + column + lane, used) : V::zero();
+      for (int64_t i = 0; i < rows; ++i) {
         Reg row[kWinogradIn], out[kWinogradOut];
         for (int j = 0; j < kWinogradIn; ++j) row[j] = columns[j][i];
         output_sums(row, out);
         const int64_t at = ((n * s.out_h + y0 + i) * s.out_w + x0) * s.out_c + column + lane;
-        for (int64_t j = 0; j < kWinogradOut && x0 + j < s.out_w; ++j) {
+        for (int64_t j = 0; j < cols; ++j) {
           Reg sum = V::add(out[j], bias);
-          if (call.has(kResidual)) sum = V::add(sum, V::load_n(call.in[kResidual].f32() + at + j * s.out_c, used));
-          V::store_n(call.out[0].f32() + at + j * s.out_c, activate_vector<V>(activation, sum), used);
+          if (p.residual) sum = V::add(sum, V::load_n(p.residual + at + j * s.out_c, used));
+          V::store_n(to[i][j] + lane, activate_vector<V>(p.activation, sum), used);
         }
       }
     }
@@ -223,6 +279,7 @@ struct Conv2dWinograd {
             .scratch_bytes = scratch_bytes,
             .packed_bytes = packed_bytes,
             .pack = pack,
-            .exact_on_integers = false};
+            .exact_on_integers = false,
+            .also_takes = kTakesBf16};
   }
 };

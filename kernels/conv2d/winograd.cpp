@@ -22,6 +22,7 @@ int64_t tiles(int64_t extent) {
 const char* winograd_rejects(const OpCall& call) {
   const auto& p = call.as<Conv2dParams>();
   const Conv2dShape s = conv2d_shape(call);
+  if (call.out[0].dtype != call.in[0].dtype) return "x and y of different types";
   if (s.kernel_h != 3 || s.kernel_w != 3) return "kernel is not 3x3";
   if (p.stride != 1 || p.dilation != 1 || p.groups != 1) return "stride, dilation or groups != 1";
   if (p.padding != 1) return "padding != 1";

@@ -71,6 +71,9 @@ const OpSuite conv2d_suite = {
         "conv2d h=15 w=13 c=32 o=33 k=3 padding=1 bias=0 data=real seed=23",
         "conv2d n=3 h=16 w=12 c=64 o=64 k=3 padding=1 count=2 data=real activation=relu seed=24",
         "conv2d n=2 h=8 w=8 c=256 o=256 k=3 padding=1 data=real residual=1 seed=25",
+        // Activations of bf16 around float arithmetic.
+        "conv2d n=2 h=11 w=9 c=64 o=72 k=3 padding=1 data=real residual=1 activation=relu dtype=bf16 seed=47",
+        "conv2d h=8 w=13 c=32 o=43 k=3 padding=1 bias=0 dtype=bf16 seed=48",
         // Tiles of 128 pixels on the tensor cores: tails in pixels and channels, all borders, more tiles than blocks.
         "conv2d n=2 h=16 w=12 c=64 o=256 k=1 residual=1 residual_upsample=2 data=real seed=26",
         "conv2d h=16 w=12 c=128 o=136 k=3 stride=2 padding=1 data=real activation=relu seed=27",
