@@ -1,10 +1,12 @@
 // igemm_amx.h - implicit matrix product over NHWC images in tiles of 16 x 16 (AMX): what kernels/base/igemm.h is for
 // vectors, with activations of bf16 or u8.
 //
-//   y[m, o] = activation( bias[o] + residual[m', o] + scale[o] * (sum over k of A[m, k] * B[k, o] - correction[o]) )
+//   y[m, o] = activation( bias[o] + residual[m', o] + sum over k of A[m, k] * B[k, o] )
 //
-// scale and correction only for u8, whose sums are integers. Both operands are cut along k into chunks of 64 bytes, the
-// width of a tile row: 32 channels of bf16 or 64 of u8, per tap, the last one padded with zero weights.
+// of bf16; of u8 the sum is one of whole numbers, (A[m, k] - zero) * B[k, o], times a factor of the channel
+// (kernels/base/quantise.h). The packed weights are those of igemm_bf16.h and igemm_u8.h, for panels of 32.
+//
+// // width of a tile row: 32 channels of bf16 or 64 of u8, per tap, the last one padded with zero weights.
 #pragma once
 
 #include <algorithm>
@@ -33,6 +35,10 @@ struct AmxProblem : IgemmShape {
   Tensor residual;               // [batch][residual_h][residual_w][out_c]; dtype none: absent
   Activation activation = Activation::none;
   Tensor y;  // [batch][out_h][out_w][out_c]
+  // Of u8 alone: what the codes of x mean; step and sum of the weight codes of each output channel, padded to panels.
+  Quantisation x_codes;
+  const float* steps = nullptr;
+  const int32_t* code_sums = nullptr;
 
   int64_t row_bytes() const { return in_c * element_bytes; }
   int64_t chunks_per_tap() const { return (row_bytes() + kAmxChunkBytes - 1) / kAmxChunkBytes; }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "kernels/base/half.h"
-
 namespace spinert {
 namespace {
 
@@ -12,7 +10,7 @@ namespace {
 constexpr int64_t kWholeChunks = 2304 / kIgemmBf16Chunk, kSplitChunks = 512 / kIgemmBf16Chunk;
 // Gathered rows of one thread: half of a second-level cache of 1 MB.
 constexpr int64_t kGatheredBytes = 512 * 1024;
-constexpr int64_t kChunkBytes = kIgemmBf16Chunk * int64_t{sizeof(uint16_t)};
+constexpr int64_t kChunkBytes = kIgemmBf16Chunk * int64_t{sizeof(bf16)};
 
 int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -33,20 +31,20 @@ int64_t igemm_bf16_packed_bytes(int64_t taps, int64_t in_c, int64_t out_c, int64
   return divide_up(out_c, panel) * panel * taps * divide_up(in_c, kIgemmBf16Chunk) * kChunkBytes;
 }
 
-void igemm_bf16_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, uint16_t* packed,
+void igemm_bf16_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, bf16* packed,
                      ThreadPool& pool) {
   const int64_t padded_c = divide_up(in_c, kIgemmBf16Chunk) * kIgemmBf16Chunk, panels = divide_up(out_c, panel);
   // An item is one tap of one panel, so that even a weight with a single panel is packed by all threads.
   pool.run(panels * taps, [&](WorkRange range) {
     for (int64_t item = range.begin; item < range.end; ++item) {
       const int64_t p = item / taps, tap = item % taps, o = p * panel, used = std::min(panel, out_c - o);
-      uint16_t* to = packed + item * padded_c * panel;
+      bf16* to = packed + item * padded_c * panel;
       const float* from = weight + tap * in_c * out_c + o;
       for (int64_t c = 0; c < padded_c; ++c) {
-        uint16_t* row = to + c / 2 * 2 * panel + c % 2;
+        bf16* row = to + c / 2 * 2 * panel + c % 2;
         const int64_t there = c < in_c ? used : 0;
-        for (int64_t i = 0; i < there; ++i) row[2 * i] = f32_to_bf16(from[c * out_c + i]);
-        for (int64_t i = there; i < panel; ++i) row[2 * i] = 0;
+        for (int64_t i = 0; i < there; ++i) row[2 * i].bits = f32_to_bf16(from[c * out_c + i]);
+        for (int64_t i = there; i < panel; ++i) row[2 * i].bits = 0;
       }
     }
   });

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/base/half.h"
 #include "kernels/base/igemm.h"
 
 namespace spinert {
@@ -15,10 +16,10 @@ namespace spinert {
 inline constexpr int64_t kIgemmBf16Chunk = 32;
 
 struct IgemmBf16Problem : IgemmShape {
-  const uint16_t* x = nullptr;         // [batch][in_h][in_w][in_c]
-  const uint16_t* packed = nullptr;    // igemm_bf16_pack
-  const float* bias = nullptr;         // [out_c] or null
-  const uint16_t* residual = nullptr;  // [batch][residual_h][residual_w][out_c] or null
+  const bf16* x = nullptr;         // [batch][in_h][in_w][in_c]
+  const bf16* packed = nullptr;    // igemm_bf16_pack
+  const float* bias = nullptr;     // [out_c] or null
+  const bf16* residual = nullptr;  // [batch][residual_h][residual_w][out_c] or null
   Activation activation = Activation::none;
   void* y = nullptr;  // [batch][out_h][out_w][out_c], bf16 or f32
   bool y_is_f32 = false;
@@ -28,9 +29,10 @@ struct IgemmBf16Problem : IgemmShape {
 };
 
 // Bytes of the packed form of a weight [taps][in_c][out_c] for panels of `panel` output channels:
-// [panel number][tap][pair of channels, padded to kIgemmBf16Chunk][panel][2]; absent channels are zero. Rounded to bf16.
+// [panel number][tap][pair of channels, padded to kIgemmBf16Chunk][panel][2]; absent channels are zero. Rounded to
+// bf16.
 int64_t igemm_bf16_packed_bytes(int64_t taps, int64_t in_c, int64_t out_c, int64_t panel);
-void igemm_bf16_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, uint16_t* packed,
+void igemm_bf16_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, bf16* packed,
                      ThreadPool& pool);
 
 // How a call is cut: items for the threads as in IgemmCut, and k into blocks of block_chunks. Where there is more than

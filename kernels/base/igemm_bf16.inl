@@ -25,7 +25,7 @@ class IgemmBf16 {
     const IgemmBf16Cut cut = igemm_bf16_cut(rows, p.chunks(), panels, kTileRows, pool.size());
     pool.run(cut.items.items(), [&](WorkRange range) {
       unsigned char* own = static_cast<unsigned char*>(memory) + range.thread * sizes.bytes();
-      auto* block = reinterpret_cast<uint16_t*>(own);
+      auto* block = reinterpret_cast<bf16*>(own);
       auto* sums = reinterpret_cast<float*>(own + sizes.gathered);
       for (int64_t item = range.begin; item < range.end; ++item) {
         const int64_t groups = cut.items.panel_groups, group = item % groups;
@@ -42,17 +42,17 @@ class IgemmBf16 {
   }
 
  private:
-  static void run_block(const IgemmBf16Problem& p, int64_t first, int64_t count, int64_t panel_begin,
-                        int64_t panel_end, int64_t step, uint16_t* block, float* sums) {
+  static void run_block(const IgemmBf16Problem& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
+                        int64_t step, bf16* block, float* sums) {
     const int64_t chunks = p.chunks(), tiles = (count + kTileRows - 1) / kTileRows;
     for (int64_t q = 0; q < chunks; q += step) {
       const int64_t q_end = std::min(chunks, q + step);
       gather(p, first, count, q, q_end, block);
       for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-        const uint16_t* b = p.packed + (panel * chunks + q) * kIgemmBf16Chunk * kPanel;
+        const bf16* b = p.packed + (panel * chunks + q) * kIgemmBf16Chunk * kPanel;
         float* waiting = sums + (panel - panel_begin) * tiles * kTileSums;
         for (int64_t t = 0; t < tiles; ++t, waiting += kTileSums) {
-          const uint16_t* a = block + t * (q_end - q) * kTileChunk;
+          const bf16* a = block + t * (q_end - q) * kTileChunk;
           Acc acc;
           if (q == 0) {
             clear(acc);
@@ -68,7 +68,7 @@ class IgemmBf16 {
           if (p.y_is_f32) {
             finish<float>(p, acc, row, rows, panel * kPanel);
           } else {
-            finish<uint16_t>(p, acc, row, rows, panel * kPanel);
+            finish<bf16>(p, acc, row, rows, panel * kPanel);
           }
         }
       }
@@ -78,16 +78,16 @@ class IgemmBf16 {
   // Copies chunks [q_begin, q_end) of rows [first, first + count) to block, as [tile][chunk][row of tile][32]: the
   // order in which the tile reads them. Taps outside the image and rows beyond count are zero.
   static void gather(const IgemmBf16Problem& p, int64_t first, int64_t count, int64_t q_begin, int64_t q_end,
-                     uint16_t* block) {
+                     bf16* block) {
     const int64_t per_tap = p.chunks_per_tap(), padded = (count + kTileRows - 1) / kTileRows * kTileRows;
     for (int64_t r = 0; r < padded; ++r) {
-      uint16_t* to = block + (r / kTileRows) * (q_end - q_begin) * kTileChunk + (r % kTileRows) * kIgemmBf16Chunk;
+      bf16* to = block + (r / kTileRows) * (q_end - q_begin) * kTileChunk + (r % kTileRows) * kIgemmBf16Chunk;
       if (r >= count) {
         for (int64_t q = q_begin; q < q_end; ++q, to += kTileChunk) _mm512_storeu_si512(to, _mm512_setzero_si512());
         continue;
       }
       const int64_t m = first + r, ox = m % p.out_w, oy = m / p.out_w % p.out_h, n = m / (p.out_w * p.out_h);
-      const uint16_t* image = p.x + n * p.in_h * p.in_w * p.in_c;
+      const bf16* image = p.x + n * p.in_h * p.in_w * p.in_c;
       for (int64_t q = q_begin; q < q_end;) {
         const int64_t tap = q / per_tap, c = q % per_tap, q_stop = std::min(q_end, (tap + 1) * per_tap);
         const int64_t y = oy * p.stride + tap / p.kernel_w * p.dilation - p.padding;
@@ -96,7 +96,7 @@ class IgemmBf16 {
           for (; q < q_stop; ++q, to += kTileChunk) _mm512_storeu_si512(to, _mm512_setzero_si512());
           continue;
         }
-        const uint16_t* from = image + (y * p.in_w + x) * p.in_c + c * kIgemmBf16Chunk;
+        const bf16* from = image + (y * p.in_w + x) * p.in_c + c * kIgemmBf16Chunk;
         int64_t left = p.in_c - c * kIgemmBf16Chunk;
         for (; q < q_stop; ++q, to += kTileChunk, from += kIgemmBf16Chunk, left -= kIgemmBf16Chunk) {
           const __mmask32 used = left >= kIgemmBf16Chunk ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
@@ -129,8 +129,7 @@ class IgemmBf16 {
     }
   }
 
-  __attribute__((always_inline)) static inline void multiply(const uint16_t* a, const uint16_t* b, int64_t chunks,
-                                                             Acc& acc) {
+  __attribute__((always_inline)) static inline void multiply(const bf16* a, const bf16* b, int64_t chunks, Acc& acc) {
     for (int64_t q = 0; q < chunks; ++q, a += kTileChunk) {
 #pragma GCC unroll 4
       for (int k = 0; k < kPairs; ++k, b += 2 * kPanel) {
@@ -168,22 +167,24 @@ class IgemmBf16 {
 #pragma GCC unroll 16
     for (int r = 0; r < kTileRows; ++r) {
       if (r >= rows) continue;
-      const uint16_t* residual = p.residual ? p.residual + p.residual_row(row + r) * p.out_c + column : nullptr;
+      const bf16* residual = p.residual ? p.residual + p.residual_row(row + r) * p.out_c + column : nullptr;
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVectors; ++v) {
         __m512 sum = _mm512_add_ps(acc[r][v], bias[v]);
-        if (residual) sum = _mm512_add_ps(sum, widen(_mm256_maskz_loadu_epi16(used[v], residual + v * kLanes)));
+        if (residual) {
+          const __m256i half = _mm256_maskz_loadu_epi16(used[v], residual + v * kLanes);
+          sum = _mm512_add_ps(sum, SimdAvx512::from_bf16(half));
+        };
         sum = activate_vector<SimdAvx512>(p.activation, sum);
         put(y + r * p.out_c + v * kLanes, used[v], sum);
       }
     }
   }
 
-  static __m512 widen(__m256i half) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+  static void put(float* to, __mmask16 used, __m512 value) {
+    _mm512_mask_storeu_ps(to, used, value);
   }
-  static void put(float* to, __mmask16 used, __m512 value) { _mm512_mask_storeu_ps(to, used, value); }
-  static void put(uint16_t* to, __mmask16 used, __m512 value) {
+  static void put(bf16* to, __mmask16 used, __m512 value) {
     _mm256_mask_storeu_epi16(to, used, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
   }
 };

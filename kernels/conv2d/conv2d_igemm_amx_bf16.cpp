@@ -17,6 +17,7 @@
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/igemm_amx.h"
 #include "kernels/base/igemm_bf16.h"
+#include "kernels/base/igemm_u8.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d.h"
 

@@ -17,8 +17,7 @@ struct Conv2dIgemmBf16 {
 
   static void pack(const OpCall& call, void* packed, ThreadPool& pool) {
     const Shape& w = call.in[kWeight].shape;
-    igemm_bf16_pack(call.in[kWeight].f32(), w[0] * w[1], w[2], w[3], Tile::panel(), static_cast<uint16_t*>(packed),
-                    pool);
+    igemm_bf16_pack(call.in[kWeight].f32(), w[0] * w[1], w[2], w[3], Tile::panel(), static_cast<bf16*>(packed), pool);
   }
 
   // At full capacity.
@@ -54,10 +53,10 @@ struct Conv2dIgemmBf16 {
     IgemmBf16Problem p = problem(call);
     const IgemmBf16Scratch scratch = Tile::scratch(p);
     p.batch = call.in[kX].rows();
-    p.x = static_cast<const uint16_t*>(call.in[kX].data);
-    p.packed = static_cast<const uint16_t*>(context.packed);
+    p.x = static_cast<const bf16*>(call.in[kX].data);
+    p.packed = static_cast<const bf16*>(context.packed);
     p.bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
-    p.residual = call.has(kResidual) ? static_cast<const uint16_t*>(call.in[kResidual].data) : nullptr;
+    p.residual = call.has(kResidual) ? static_cast<const bf16*>(call.in[kResidual].data) : nullptr;
     p.y = call.out[0].data;
     Tile::run(p, scratch, context.scratch, *context.pool);
   }

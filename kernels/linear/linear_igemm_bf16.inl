@@ -16,7 +16,7 @@ struct LinearIgemmBf16 {
 
   static void pack(const OpCall& call, void* packed, ThreadPool& pool) {
     const Shape& w = call.in[kWeight].shape;
-    igemm_bf16_pack(call.in[kWeight].f32(), 1, w[0], w[1], Tile::panel(), static_cast<uint16_t*>(packed), pool);
+    igemm_bf16_pack(call.in[kWeight].f32(), 1, w[0], w[1], Tile::panel(), static_cast<bf16*>(packed), pool);
   }
 
   // At full capacity.
@@ -38,8 +38,8 @@ struct LinearIgemmBf16 {
     IgemmBf16Problem p = problem(call);
     const IgemmBf16Scratch scratch = Tile::scratch(p);
     p.batch = call.in[kX].rows();
-    p.x = static_cast<const uint16_t*>(call.in[kX].data);
-    p.packed = static_cast<const uint16_t*>(context.packed);
+    p.x = static_cast<const bf16*>(call.in[kX].data);
+    p.packed = static_cast<const bf16*>(context.packed);
     p.bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
     p.y = call.out[0].data;
     Tile::run(p, scratch, context.scratch, *context.pool);
