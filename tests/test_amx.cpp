@@ -2,6 +2,8 @@
 // igemm_amx.inl over that model on every case of conv2d and linear, the compiled kernels with their instructions
 // carried out by the model, and, on a processor that has tiles, the instructions against the model bit for bit.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -392,6 +394,30 @@ TEST(AmxRows, SameBytesForEveryThreadCount) {
     }
     EXPECT_EQ(AmxModel::take_fault(), nullptr);
   }
+}
+
+// A tile load always reads 16 rows: the last ones of x must not come from beyond its end. x ends where memory does.
+TEST(AmxRows, ReadNothingBeyondTheInput) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), room = 16 * page;
+  void* memory = mmap(nullptr, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ASSERT_EQ(mprotect(static_cast<char*>(memory) + room, page, PROT_NONE), 0);
+  for (const char* text : {"linear r=33 k=64 o=40 dtype=bf16", "conv2d h=7 w=5 c=64 o=33 k=1 dtype=bf16",
+                           "linear r=47 k=128 o=8 dtype=u8", "conv2d h=9 w=9 c=16 o=16 k=3 padding=1 dtype=u8"}) {
+    auto line = cases::CaseLine::parse(text);
+    ASSERT_TRUE(line.ok());
+    auto prepared = cases::prepare(line.value());
+    ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
+    Tensor& x = prepared.value().in[0];
+    void* last = static_cast<char*>(memory) + room - x.bytes();
+    std::memcpy(last, x.data, static_cast<size_t>(x.bytes()));
+    x.data = last;
+    ThreadPool pool(2);
+    const ProductRow& row = kProducts[(line.value().op() == "linear") + 2 * (x.dtype == DType::u8)];
+    EXPECT_TRUE(cases::run_kernel(row.info, prepared.value(), pool).ok());
+    EXPECT_EQ(AmxModel::take_fault(), nullptr) << text;
+  }
+  munmap(memory, room + page);
 }
 
 // ---- the instructions
