@@ -26,9 +26,10 @@ struct RoiLine {
   float weight[kRoiAlignMaxOutput * kRoiMaxTaps];
 };
 
-// The weighted pixels of one bin.
+// The weighted pixels of one bin. Element is the type of activations, float or bf16; sums are float.
+template <class Element>
 struct RoiTerms {
-  const float* pixel[kRoiMaxTaps * kRoiMaxTaps];
+  const Element* pixel[kRoiMaxTaps * kRoiMaxTaps];
   float weight[kRoiMaxTaps * kRoiMaxTaps];
   int64_t count;
 };
@@ -60,8 +61,9 @@ inline void roi_merge(const RoiTap* tap, int64_t bins, int64_t samples, int64_t 
   line.begin[bins] = n;
 }
 
-inline void roi_collect(const RoiLine& rows, int64_t by, const RoiLine& columns, int64_t bx, const float* feature,
-                        RoiTerms& terms) {
+template <class Element>
+void roi_collect(const RoiLine& rows, int64_t by, const RoiLine& columns, int64_t bx, const Element* feature,
+                 RoiTerms<Element>& terms) {
   int64_t n = 0;
   for (int64_t i = rows.begin[by]; i < rows.begin[by + 1]; ++i) {
     for (int64_t j = columns.begin[bx]; j < columns.begin[bx + 1]; ++j, ++n) {
@@ -73,8 +75,8 @@ inline void roi_collect(const RoiLine& rows, int64_t by, const RoiLine& columns,
 }
 
 // around: y and channels allow whole aligned vectors, which need not pass through the caches.
-template <class S>
-void roi_sum(const RoiTerms& terms, int64_t channels, bool around, float* y) {
+template <class S, class Element>
+void roi_sum(const RoiTerms<Element>& terms, int64_t channels, bool around, Element* y) {
   using V = typename S::V;
   int64_t c = 0;
   for (; c + kRoiBlock<S> * S::kLanes <= channels; c += kRoiBlock<S> * S::kLanes) {
@@ -82,11 +84,11 @@ void roi_sum(const RoiTerms& terms, int64_t channels, bool around, float* y) {
     for (V& v : sum) v = S::zero();
     for (int64_t t = 0; t < terms.count; ++t) {
       const V weight = S::set1(terms.weight[t]);
-      const float* pixel = terms.pixel[t] + c;
+      const Element* pixel = terms.pixel[t] + c;
       for (int64_t b = 0; b < kRoiBlock<S>; ++b) sum[b] = S::madd(weight, S::loadu(pixel + b * S::kLanes), sum[b]);
     }
     for (int64_t b = 0; b < kRoiBlock<S>; ++b) {
-      float* to = y + c + b * S::kLanes;
+      Element* to = y + c + b * S::kLanes;
       around ? S::stream(to, sum[b]) : S::storeu(to, sum[b]);
     }
   }
@@ -100,18 +102,19 @@ void roi_sum(const RoiTerms& terms, int64_t channels, bool around, float* y) {
   }
 }
 
-template <class S>
-void roi_align_run(const OpCall& call, const RunContext& context) {
+template <class S, class Element>
+void roi_align_as(const OpCall& call, const RunContext& context) {
   const auto& p = call.as<RoiAlignParams>();
   const int64_t size = p.output_size, channels = call.out[0].shape[3];
-  float* out = call.out[0].f32();
-  const bool around = channels % S::kLanes == 0 && reinterpret_cast<uintptr_t>(out) % sizeof(typename S::V) == 0;
+  auto* out = static_cast<Element*>(call.out[0].data);
+  const bool around =
+      channels % S::kLanes == 0 && reinterpret_cast<uintptr_t>(out) % (S::kLanes * sizeof(Element)) == 0;
   auto* order = static_cast<uint64_t*>(context.scratch);
   roi_align_order(call, order);
   context.pool->run(call.in[0].rows(), [&](WorkRange range) {
     RoiPlan plan;
     RoiLine rows, columns;
-    RoiTerms terms;
+    RoiTerms<Element> terms;
     for (int64_t i = range.begin; i < range.end; ++i) {
       const auto r = static_cast<int64_t>(order[i] & kRoiOrderIndex);
       roi_align_plan(call, r, plan);
@@ -121,16 +124,21 @@ void roi_align_run(const OpCall& call, const RunContext& context) {
       roi_merge(plan.y, bins, p.sampling_ratio, feature.shape[2] * channels, rows);
       roi_merge(plan.x, bins, p.sampling_ratio, channels, columns);
       terms.count = 0;
-      float* y = out + r * size * size * channels;
+      Element* y = out + r * size * size * channels;
       for (int64_t by = 0; by < size; ++by) {
         for (int64_t bx = 0; bx < size; ++bx, y += channels) {
-          if (plan.valid) roi_collect(rows, by, columns, bx, feature.f32(), terms);
+          if (plan.valid) roi_collect(rows, by, columns, bx, static_cast<const Element*>(feature.data), terms);
           roi_sum<S>(terms, channels, around, y);
         }
       }
     }
     S::fence();
   });
+}
+
+template <class S>
+void roi_align_run(const OpCall& call, const RunContext& context) {
+  call.out[0].dtype == DType::bf16 ? roi_align_as<S, bf16>(call, context) : roi_align_as<S, float>(call, context);
 }
 
 }  // namespace

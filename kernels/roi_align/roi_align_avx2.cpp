@@ -15,6 +15,7 @@
 namespace spinert {
 
 extern const Kernel roi_align_avx2;
-const Kernel roi_align_avx2 = {.run = roi_align_run<SimdAvx2>, .scratch_bytes = roi_align_order_bytes};
+const Kernel roi_align_avx2 = {
+    .run = roi_align_run<SimdAvx2>, .scratch_bytes = roi_align_order_bytes, .also_takes = kTakesBf16};
 
 }  // namespace spinert

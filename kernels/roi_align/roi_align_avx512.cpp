@@ -16,6 +16,7 @@
 namespace spinert {
 
 extern const Kernel roi_align_avx512;
-const Kernel roi_align_avx512 = {.run = roi_align_run<SimdAvx512>, .scratch_bytes = roi_align_order_bytes};
+const Kernel roi_align_avx512 = {
+    .run = roi_align_run<SimdAvx512>, .scratch_bytes = roi_align_order_bytes, .also_takes = kTakesBf16};
 
 }  // namespace spinert
