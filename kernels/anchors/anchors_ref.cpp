@@ -41,7 +41,8 @@ bool all_positive(const std::vector<double>& values) {
 
 extern const Kernel anchors_ref, anchors_scalar;
 const Kernel anchors_ref = {.run = run};
-const Kernel anchors_scalar = {.run = run};
+// Of the maps it reads the shapes.
+const Kernel anchors_scalar = {.run = run, .also_takes = kTakesF16 | kTakesBf16};
 
 void visit(AnchorsParams& params, ParamVisitor& visitor) {
   visitor.field("sizes", params.sizes);
