@@ -23,6 +23,7 @@ Tensor typed_view(const TensorType& type) {
   view.dtype = type.dtype;
   view.shape = type.shape;
   view.count_scale = type.count_scale;
+  view.quantisation = type.quantisation;
   return view;
 }
 

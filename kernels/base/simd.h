@@ -20,9 +20,12 @@
 //   NaN max_nan                                  NaN if either is NaN greater(a, b) -> M, any(M)               false
 //   for NaN blend(m, a, b)                           m ? b : a gather(base, index)                      index: kLanes
 //   int32; kLanes loads hsum(v)                                  sum of lanes, pairwise, in a fixed order
+//   load_u8(p, n)                            the first n bytes as numbers, the others as 0
+//   store_u8(p, v, zero, n)                  clamp(round_half_even(v) + zero, 0, 255); NaN gives 0 (quantise.h)
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -76,6 +79,11 @@ struct SimdScalar {
   static V blend(M m, V a, V b) { return m ? b : a; }
   static V gather(const float* base, const int32_t* index) { return base[*index]; }
   static float hsum(V v) { return v; }
+  static V load_u8(const uint8_t* p, int64_t n) { return n > 0 ? static_cast<float>(*p) : 0.0f; }
+  static void store_u8(uint8_t* p, V v, int32_t zero, int64_t n) {
+    const float low = static_cast<float>(-zero), high = static_cast<float>(255 - zero);
+    if (n > 0) *p = static_cast<uint8_t>(static_cast<int32_t>(std::nearbyint(min(max(v, low), high))) + zero);
+  }
 };
 
 #if defined(__AVX2__) && defined(__FMA__)
@@ -150,6 +158,18 @@ struct SimdAvx2 {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
+  static V load_u8(const uint8_t* p, int64_t n) {
+    alignas(8) uint8_t lanes[kLanes] = {};
+    for (int64_t i = 0; i < n && i < kLanes; ++i) lanes[i] = p[i];
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(lanes))));
+  }
+  static void store_u8(uint8_t* p, V v, int32_t zero, int64_t n) {
+    const V low = set1(static_cast<float>(-zero)), high = set1(static_cast<float>(255 - zero));
+    const __m256i codes = _mm256_add_epi32(_mm256_cvtps_epi32(min(max(v, low), high)), _mm256_set1_epi32(zero));
+    alignas(32) int32_t lanes[kLanes];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), codes);
+    for (int64_t i = 0; i < n && i < kLanes; ++i) p[i] = static_cast<uint8_t>(lanes[i]);
+  }
 };
 
 #endif
@@ -210,6 +230,15 @@ struct SimdAvx512 {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static V load_u8(const uint8_t* p, int64_t n) {
+    return _mm512_maskz_cvtepi32_ps(kAll, _mm512_maskz_cvtepu8_epi32(kAll, _mm_maskz_loadu_epi8(mask_n(n), p)));
+  }
+  static void store_u8(uint8_t* p, V v, int32_t zero, int64_t n) {
+    const V low = set1(static_cast<float>(-zero)), high = set1(static_cast<float>(255 - zero));
+    const __m512i codes = _mm512_maskz_cvtps_epi32(kAll, min(max(v, low), high));
+    const __m512i moved = _mm512_add_epi32(codes, _mm512_set1_epi32(zero));
+    _mm_mask_storeu_epi8(p, mask_n(n), _mm512_maskz_cvtepi32_epi8(kAll, moved));
   }
 };
 

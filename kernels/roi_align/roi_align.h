@@ -9,8 +9,9 @@
 // (the "aligned = false" form). Positions are float32 in the order of operations of the source.
 //
 // Inputs   0      rois      f32 [R,4] = x1,y1,x2,y2 on the canvas, may have a row count
-//          1..L   features  f32 [1,H,W,C], finest first, C equal, H, W >= 1
-// Output   0      y         f32 [R,P,P,C], P = output_size
+//          1..L   features  f32 or u8, each map with its quantisation (f16, bf16 on cuda) [1,H,W,C], finest first, C
+//          equal, H, W >= 1
+// Output   0      y         of the type of the maps [R,P,P,C], P = output_size
 // Edges    a region with a NaN or Inf corner gives 0; inverted ones have sides of 1 feature pixel (area below 0 reads
 //          the finest level); huge ones read where a sample falls inside. R = 0 is allowed. NaN features spread.
 // Rows     follows the row count of rois.
