@@ -12,6 +12,8 @@
 //   zero set1 load loadu store storeu        load and store want kLanes * 4 byte alignment
 //   load_n store_n                           first n lanes, 0 <= n <= kLanes; the others read as 0 and are not touched
 //   loadu storeu load_n store_n of bf16*     the same over bf16 in memory; one rounding, the bits of half.h
+//   stream fence                             a store past the caches, aligned like store; fence() before another
+//                                            thread may read it
 //   add sub mul div                          one rounding each
 //   madd(a, b, c) = a * b + c                SimdScalar: two roundings; the others: one (fused)
 //   max min                                  b if either is NaN and if equal, so max(zero(), x) is a relu that keeps
@@ -49,6 +51,8 @@ struct SimdScalar {
   static V load_n(const float* p, int64_t n) { return n > 0 ? *p : 0.0f; }
   static void store(float* p, V v) { *p = v; }
   static void storeu(float* p, V v) { *p = v; }
+  static void stream(float* p, V v) { *p = v; }
+  static void fence() {}
   static void store_n(float* p, V v, int64_t n) {
     if (n > 0) *p = v;
   }
@@ -61,6 +65,7 @@ struct SimdScalar {
   static void store_n(bf16* p, V v, int64_t n) {
     if (n > 0) storeu(p, v);
   }
+  static void stream(bf16* p, V v) { storeu(p, v); }
   static V add(V a, V b) { return a + b; }
   static V sub(V a, V b) { return a - b; }
   static V mul(V a, V b) { return a * b; }
@@ -100,6 +105,8 @@ struct SimdAvx2 {
   static V load_n(const float* p, int64_t n) { return _mm256_maskload_ps(p, mask_n(n)); }
   static void store(float* p, V v) { _mm256_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm256_storeu_ps(p, v); }
+  static void stream(float* p, V v) { _mm256_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static void store_n(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, mask_n(n), v); }
   static V loadu(const bf16* p) {
     const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -120,6 +127,11 @@ struct SimdAvx2 {
     const __m256i rounded = _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), nan, is_nan);
     const __m128i low = _mm256_castsi256_si128(rounded), high = _mm256_extracti128_si256(rounded, 1);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(low, high));
+  }
+  static void stream(bf16* p, V v) {
+    bf16 lanes[kLanes];
+    storeu(lanes, v);
+    _mm_stream_si128(reinterpret_cast<__m128i*>(p), _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes)));
   }
   static void store_n(bf16* p, V v, int64_t n) {
     if (n >= kLanes) return storeu(p, v);
@@ -179,6 +191,8 @@ struct SimdAvx512 {
   static V load_n(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(mask_n(n), p); }
   static void store(float* p, V v) { _mm512_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm512_storeu_ps(p, v); }
+  static void stream(float* p, V v) { _mm512_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static void store_n(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, mask_n(n), v); }
   static V from_bf16(__m256i half) {
     return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(kAll, _mm512_maskz_cvtepu16_epi32(kAll, half), 16));
@@ -195,6 +209,7 @@ struct SimdAvx512 {
   static V loadu(const bf16* p) { return from_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
   static V load_n(const bf16* p, int64_t n) { return from_bf16(_mm256_maskz_loadu_epi16(mask_n(n), p)); }
   static void storeu(bf16* p, V v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
+  static void stream(bf16* p, V v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
   static void store_n(bf16* p, V v, int64_t n) { _mm256_mask_storeu_epi16(p, mask_n(n), to_bf16(v)); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
   static V sub(V a, V b) { return _mm512_sub_ps(a, b); }

@@ -62,6 +62,11 @@ struct RoiPlan {
 // The index of the level in [0, levels) that a region reads.
 int roi_align_level(const RoiAlignParams& params, int levels, const Box& roi);
 void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan);
+// Writes one number for each region in use, in the order in which the CPU kernels take them: by level, then from top to
+// bottom. The low bits are the region. The order changes no result: regions do not read each other.
+inline constexpr uint64_t kRoiOrderIndex = 0xffffffff;
+void roi_align_order(const OpCall& call, uint64_t* order);
+int64_t roi_align_order_bytes(const OpCall& call, int threads);
 
 // What the two above are made of; the kernels of the card call the same functions.
 

@@ -1,5 +1,5 @@
 // roi_align_ref.cpp - the definition of roi_align: float32 positions, double sums; and the plan of a region, which
-// every CPU kernel shares, so that level choice and positions are equal bit for bit.
+// every CPU kernel shares, so that level choice and positions are equal bit for bit, with the order of the regions.
 #include <algorithm>
 #include <cmath>
 
@@ -82,6 +82,26 @@ void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan) {
   const float scale = static_cast<float>(f[1]) / static_cast<float>(p.canvas);
   make_taps(p, roi_align_axis(box.x1, box.x2, scale, p.output_size), f[2], plan.x);
   make_taps(p, roi_align_axis(box.y1, box.y2, scale, p.output_size), f[1], plan.y);
+}
+
+void roi_align_order(const OpCall& call, uint64_t* order) {
+  constexpr int kLevelBit = 56, kRowBit = 32;
+  const auto& p = call.as<RoiAlignParams>();
+  const RoiLevels levels = roi_align_levels(p, static_cast<int>(call.in.size()) - 1);
+  const int64_t rois = call.in[kRois].rows();
+  for (int64_t r = 0; r < rois; ++r) {
+    const float* corner = call.in[kRois].f32() + r * 4;
+    const Box box{corner[0], corner[1], corner[2], corner[3]};
+    const auto level = static_cast<uint64_t>(is_finite(box) ? roi_align_level(levels, box) : 0);
+    // Operands in this order turn NaN into 0; a side is at most 2^24.
+    const float middle = box_min(box_max(box.y1 * 0.5f + box.y2 * 0.5f, 0.0f), static_cast<float>(p.canvas));
+    order[r] = level << kLevelBit | static_cast<uint64_t>(middle) << kRowBit | static_cast<uint64_t>(r);
+  }
+  std::sort(order, order + rois);
+}
+
+int64_t roi_align_order_bytes(const OpCall& call, int) {
+  return call.in[kRois].shape[0] * int64_t{sizeof(uint64_t)};
 }
 
 void visit(RoiAlignParams& params, ParamVisitor& visitor) {
