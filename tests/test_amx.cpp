@@ -11,8 +11,10 @@
 
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/half.h"
-#include "kernels/base/igemm.h"
 #include "kernels/base/igemm_amx.h"
+#include "kernels/base/igemm_bf16.h"
+#include "kernels/base/igemm_u8.h"
+#include "kernels/base/quantise.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/linear/linear.h"
@@ -24,6 +26,7 @@
 namespace spinert {
 
 extern const Kernel conv2d_igemm_32x32_amx_bf16, linear_igemm_32x32_amx_bf16;
+extern const Kernel conv2d_igemm_32x32_amx_int8, linear_igemm_32x32_amx_int8;
 
 namespace {
 
@@ -239,20 +242,71 @@ TEST(TileModel, IntegersByHand) {
 
 // ---- products
 
+// The packed form of kernels/base/igemm_u8.h, from its description.
+struct PlainPacker {
+  static void pack(const IgemmU8Packed& layout, const float* weight, void* packed, ThreadPool&) {
+    std::memset(packed, 0, static_cast<size_t>(layout.bytes()));
+    auto* codes = static_cast<int8_t*>(packed);
+    auto* steps = reinterpret_cast<float*>(codes + layout.steps_at());
+    auto* sums = reinterpret_cast<int32_t*>(codes + layout.sums_at());
+    weight_steps(weight, layout.taps * layout.in_c, layout.out_c, steps);
+    const int64_t quads = layout.chunks_per_tap() * kIgemmU8Chunk / 4;  // of a tap
+    for (int64_t tap = 0; tap < layout.taps; ++tap) {
+      for (int64_t c = 0; c < layout.in_c; ++c) {
+        for (int64_t o = 0; o < layout.out_c; ++o) {
+          const int8_t code = quantised_weight(weight[(tap * layout.in_c + c) * layout.out_c + o], steps[o]);
+          const int64_t panel = o / 32, quad = (panel * layout.taps + tap) * quads + c / 4;
+          codes[(quad * 32 + o % 32) * 4 + c % 4] = code;
+          sums[o] += code;
+        }
+      }
+    }
+  }
+};
+
 struct ProductRow {
   KernelInfo info;
+  DType type;
   bool trapped;  // a compiled kernel, its instructions carried out by the model
 };
 
-const Kernel conv2d_over_model = Conv2dAmxBf16<IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>>::kernel();
-const Kernel linear_over_model = LinearAmxBf16<IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>>::kernel();
+using Bf16Product = IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>;
+using U8Product = IgemmAmx<AmxModel, Simd, AmxU8<AmxModel>>;
+const Kernel conv2d_bf16 = Conv2dAmxBf16<Bf16Product>::kernel(), linear_bf16 = LinearAmxBf16<Bf16Product>::kernel();
+const Kernel conv2d_u8 = Conv2dAmxU8<U8Product, PlainPacker>::kernel();
+const Kernel linear_u8 = LinearAmxU8<U8Product, PlainPacker>::kernel();
+
+ProductRow over_model(OpId op, DType type, const char* name, const Kernel& kernel) {
+  return {{op, Backend::cpu, Level::scalar, name, &kernel}, type, false};
+}
+ProductRow compiled(OpId op, DType type, const char* name, const Kernel& kernel) {
+  return {{op, Backend::cpu, Level::amx_bf16, name, &kernel}, type, true};
+}
 
 const ProductRow kProducts[] = {
-    {{OpId::conv2d, Backend::cpu, Level::scalar, "conv2d_over_model", &conv2d_over_model}, false},
-    {{OpId::linear, Backend::cpu, Level::scalar, "linear_over_model", &linear_over_model}, false},
-    {{OpId::conv2d, Backend::cpu, Level::amx_bf16, "conv2d_compiled", &conv2d_igemm_32x32_amx_bf16}, true},
-    {{OpId::linear, Backend::cpu, Level::amx_bf16, "linear_compiled", &linear_igemm_32x32_amx_bf16}, true},
+    over_model(OpId::conv2d, DType::bf16, "conv2d_bf16_over_model", conv2d_bf16),
+    over_model(OpId::linear, DType::bf16, "linear_bf16_over_model", linear_bf16),
+    over_model(OpId::conv2d, DType::u8, "conv2d_u8_over_model", conv2d_u8),
+    over_model(OpId::linear, DType::u8, "linear_u8_over_model", linear_u8),
+    compiled(OpId::conv2d, DType::bf16, "conv2d_bf16_compiled", conv2d_igemm_32x32_amx_bf16),
+    compiled(OpId::linear, DType::bf16, "linear_bf16_compiled", linear_igemm_32x32_amx_bf16),
+    compiled(OpId::conv2d, DType::u8, "conv2d_u8_compiled", conv2d_igemm_32x32_amx_int8),
+    compiled(OpId::linear, DType::u8, "linear_u8_compiled", linear_igemm_32x32_amx_int8),
 };
+
+// The cases of the row's operator in its type. Of bf16 also with a wide output, for which sums of small integers must
+// be exact.
+std::vector<std::string> cases_of(const ProductRow& row) {
+  std::vector<std::string> all;
+  for (const std::string& line : cases::suite(row.info.op).cases) {
+    const bool codes = line.find(" dtype=u8") != std::string::npos;
+    if (row.type == DType::u8 && codes) all.push_back(line);
+    if (row.type != DType::bf16 || codes) continue;
+    all.push_back(line + " dtype=bf16");
+    all.push_back(line + " dtype=bf16 output=f32");
+  }
+  return all;
+}
 
 void PrintTo(const ProductRow& row, std::ostream* out) {
   *out << row.info.name;
@@ -260,7 +314,6 @@ void PrintTo(const ProductRow& row, std::ostream* out) {
 
 class Products : public testing::TestWithParam<ProductRow> {};
 
-// Against the reference; where activations stay wide the sums of small integers must be exact.
 TEST_P(Products, AgreeWithTheReference) {
   const ProductRow& row = GetParam();
   if (row.trapped && cpu_features().best < Level::avx512_bf16) GTEST_SKIP() << "this machine has no avx512_bf16";
@@ -271,17 +324,14 @@ TEST_P(Products, AgreeWithTheReference) {
   int run = 0, exact = 0;
   for (const int threads : {1, 3}) {
     ThreadPool pool(threads);
-    for (const std::string& line : cases::suite(row.info.op).cases) {
-      for (const char* output : {"", " output=f32"}) {
-        const std::string text = line + " dtype=bf16" + output;
-        const cases::CaseResult result = cases::check_case(text, row.info, pool);
-        EXPECT_TRUE(result.status.ok()) << result.status.to_string() << " threads=" << threads;
-        run += result.skipped == nullptr;
-        exact += result.skipped == nullptr && *output && result.max_difference == 0;
-        const char* fault = AmxModel::take_fault();
-        EXPECT_EQ(fault, nullptr) << fault << " " << text;
-        EXPECT_EQ(AmxModel::configured_threads(), 0) << "tiles left behind: " << text;
-      }
+    for (const std::string& text : cases_of(row)) {
+      const cases::CaseResult result = cases::check_case(text, row.info, pool);
+      EXPECT_TRUE(result.status.ok()) << result.status.to_string() << " threads=" << threads;
+      run += result.skipped == nullptr;
+      exact += result.skipped == nullptr && text.find(" output=f32") != std::string::npos && result.max_difference == 0;
+      const char* fault = AmxModel::take_fault();
+      EXPECT_EQ(fault, nullptr) << fault << " " << text;
+      EXPECT_EQ(AmxModel::configured_threads(), 0) << "tiles left behind: " << text;
     }
   }
   EXPECT_GT(run, 0);
@@ -297,6 +347,7 @@ INSTANTIATE_TEST_SUITE_P(Amx, Products, testing::ValuesIn(kProducts),
 TEST(AmxRows, SameBytesForEveryThreadCount) {
   for (const char* text : {"conv2d n=3 h=13 w=11 c=200 o=72 k=3 padding=1 dtype=bf16 data=real seed=5",
                            "conv2d n=2 h=17 w=19 c=64 o=96 k=1 dtype=bf16 data=real seed=6",
+                           "conv2d n=3 h=13 w=11 c=400 o=72 k=3 padding=1 dtype=u8 data=real xzero=9 seed=8",
                            "linear r=300 k=3200 o=70 dtype=bf16 data=real seed=7"}) {
     auto line = cases::CaseLine::parse(text);
     ASSERT_TRUE(line.ok());
@@ -305,7 +356,8 @@ TEST(AmxRows, SameBytesForEveryThreadCount) {
       ThreadPool pool(threads);
       auto prepared = cases::prepare(line.value());
       ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
-      const ProductRow& row = kProducts[line.value().op() == "linear"];
+      const bool codes = line.value().text().find("dtype=u8") != std::string::npos;
+      const ProductRow& row = kProducts[(line.value().op() == "linear") + 2 * codes];
       ASSERT_TRUE(cases::run_kernel(row.info, prepared.value(), pool).ok());
       const Tensor& y = prepared.value().out[0];
       const auto* bytes = y.as<unsigned char>();
