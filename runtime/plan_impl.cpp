@@ -41,14 +41,15 @@ Result<std::unique_ptr<PlanImpl>> PlanImpl::create(Graph graph, const Device& de
   return plan;
 }
 
-bool PlanImpl::has_kernels(const Graph& graph, OpId op, const Device& device) {
+bool PlanImpl::has_kernels(const Graph& graph, OpId op, const Device& device, Level least) {
   const auto view = [&](int number) { return number == kAbsent ? Tensor{} : typed_view(graph.value(number).type); };
   return std::ranges::all_of(graph.nodes, [&](const Node& node) {
     if (node.op->id != op) return true;
     std::vector<Tensor> in, out;
     std::ranges::transform(node.in, std::back_inserter(in), view);
     std::ranges::transform(node.out, std::back_inserter(out), view);
-    return choose_kernel(op, device.backend, device.limit, {node.params.get(), in, out}) != nullptr;
+    const KernelInfo* row = choose_kernel(op, device.backend, device.limit, {node.params.get(), in, out});
+    return row && row->level >= least;
   });
 }
 
