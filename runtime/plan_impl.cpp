@@ -87,6 +87,10 @@ Status PlanImpl::choose_kernels(const Device& device, int workers) {
     info.attributes = attributes_text(node);
     for (const int i : node.in) info.inputs.push_back(i == kAbsent ? "" : graph_.value(i).name);
     for (const int o : node.out) info.outputs.push_back(graph_.value(o).name);
+    const TensorType& first = graph_.value(node.out[0]).type;
+    info.shape = first.shape;
+    if (first.count != kAbsent) info.count = graph_.value(first.count).name;
+    info.count_scale = first.count_scale;
     for (const Refusal& refusal : refusals) info.refusals.emplace_back(refusal.kernel->name, refusal.reason);
     const Cost cost = node.op->cost(planned.call());
     info.flops = cost.flops;
