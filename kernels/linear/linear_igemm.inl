@@ -37,10 +37,6 @@ struct LinearIgemm {
   }
 
   static constexpr Kernel kernel() {
-    return {.run = run,
-            .scratch_bytes = scratch_bytes,
-            .packed_bytes = packed_bytes,
-            .pack = pack,
-            .pack_i8 = pack_i8};
+    return {.run = run, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack, .pack_i8 = pack_i8};
   }
 };
