@@ -20,6 +20,7 @@ struct Arguments {
   std::string op, kernel, model, slice, json, shapes;
   bool best = false;
   EngineArguments engine;
+  std::optional<CanvasMode> canvas;
   int64_t patches = 8, batch = 2, repeats = 5;
 };
 
@@ -28,6 +29,7 @@ void stage_json(JsonText& json, const bench::StageRow& row) {
   json.key("median_ms").number(row.median_ms).key("min_ms").number(row.min_ms).key("first_ms").number(row.first_ms);
   json.key("open_ms").number(row.open_ms).key("peak_rss_mb").number(row.peak_rss_mb);
   json.key("threads").integer(row.threads).key("isa").text(row.isa).key("precision").text(row.precision);
+  json.key("canvas").text(row.canvas).key("seen").text(row.seen);
   json.key("kernels").begin_array();
   for (const bench::KernelShare& share : row.kernels) {
     json.begin_object(kInline).key("kernel").text(share.kernel).key("nodes").integer(share.nodes);
@@ -38,9 +40,10 @@ void stage_json(JsonText& json, const bench::StageRow& row) {
 
 void print_stage(const bench::StageRow& row) {
   std::printf(
-      "%-10s  patches %3lld  median %9.2f ms  min %9.2f ms  first %9.2f ms  open %8.1f ms  peak %7.1f MB  %d threads\n",
+      "%-10s  patches %3lld  median %9.2f ms  min %9.2f ms  first %9.2f ms  open %8.1f ms  peak %7.1f MB  %d threads  "
+      "%s canvas%s\n",
       row.stage.c_str(), static_cast<long long>(row.patches), row.median_ms, row.min_ms, row.first_ms, row.open_ms,
-      row.peak_rss_mb, row.threads);
+      row.peak_rss_mb, row.threads, row.canvas.c_str(), row.seen.empty() ? "" : (", " + row.seen).c_str());
   for (const bench::KernelShare& share : row.kernels) {
     std::printf("  %-36s %3d nodes %9.2f ms %9.1f GFLOP/s\n", share.kernel.c_str(), share.nodes, share.ms,
                 share.gflops);
@@ -80,6 +83,7 @@ Status bench_stages(const Arguments& arguments, JsonText& json) {
   options.patches = arguments.patches;
   options.batch = arguments.batch;
   options.repeats = static_cast<int>(arguments.repeats);
+  options.canvas = arguments.canvas;
   json.key("stages").begin_array();
   for (const std::string& stage : arguments.stages) {
     options.stage = stage;
@@ -177,10 +181,12 @@ void add_bench(CLI::App& app, Invocation& invocation) {
   command->add_flag("--best", arguments->best, "only the kernel that a plan would take");
   command->add_option("--kernel", arguments->kernel, "only this kernel")->type_name("NAME");
   command->add_option("--json", arguments->json, "write the figures to this file")->type_name("FILE");
+  add_canvas(*command, arguments->canvas);
   arguments->engine.add(*command);
   add_log(*command, invocation);
   command->footer(
       "Examples:\n  spinert bench --stage detector --threads 2 --json detector.json\n"
+      "  spinert bench --stage detector --canvas tight --slice slice.png\n"
       "  spinert bench --case \"conv2d h=64 w=64 c=64 o=64 k=3 padding=1\" --isa avx2\n"
       "  spinert bench --shapes bench/shapes/detector.txt --best");
   command->callback([arguments, &invocation] {

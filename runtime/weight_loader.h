@@ -44,6 +44,7 @@ class WeightLoader {
     return plain_.at(t.plan)[static_cast<size_t>(t.number)] || (!device_ && in_rewrite(t));
   }
   Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
+  Status pack_one(PlannedNode& node, const Tensor& data, ThreadPool& pool, const void*& result);
   Status keep(const Target& target, Tensor data, bool derived);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
