@@ -154,8 +154,8 @@ class Engine {
   virtual std::vector<std::string> graphs() const = 0;
   // The plan of a graph of EngineOptions::size_steps for a picture of that height and width: multiples of the step, or
   // the whole extent. All sizes share weights and memory: asking for a plan, here or by plan(), ends the use of the one
-  // of another size, and its tensors. A plan of a new size takes well under a millisecond to make; the last few are
-  // kept. E_USAGE for a graph or size that is not among them.
+  // of another size, and its tensors. A plan of a new size takes about a millisecond to make; the last few are kept.
+  // E_USAGE for a graph or size that is not among them.
   virtual Result<Plan*> sized_plan(std::string_view graph, int64_t height, int64_t width) = 0;
   // On cuda: two graphs as one (runtime/chained_plan.h), which must not outlive the engine. E_DEVICE elsewhere.
   virtual Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) = 0;

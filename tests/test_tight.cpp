@@ -154,6 +154,24 @@ TEST(Tight, TheDetectorSeesTheWindow) {
   EXPECT_EQ(fixed->plan("detector").tensor("canvas").shape, (Shape{1, kSide, kSide, 1}));
 }
 
+// Another model file with the same weights and a canvas of the window's size computes the same boxes to the last bit:
+// anchors, scales and clipping are those of a graph that was made for this size.
+TEST(Tight, AWindowIsTheFixedCanvasOfItsSize) {
+  const auto narrow = open(tight("", 2, 2));
+  const std::string model = make_model("spinert_test_tight_320", 320, "");
+  const auto fixed = open({.model = model, .engine = {.device = "cpu"}});
+  ASSERT_TRUE(narrow && fixed);
+  const Picture picture = reduced::picture(60, 60, 5);
+  (void)narrow->diagnose(reduced::picture(120, 60, 6), "another size before");
+  const SliceResult got = narrow->diagnose(picture, "slice"), want = fixed->diagnose(picture, "slice");
+  ASSERT_EQ(got.candidates.size(), want.candidates.size());
+  ASSERT_FALSE(got.candidates.empty());
+  for (size_t i = 0; i < got.candidates.size(); ++i) {
+    EXPECT_EQ(got.candidates[i].box, want.candidates[i].box) << i;
+    EXPECT_EQ(got.candidates[i].score, want.candidates[i].score) << i;
+  }
+}
+
 // Where the window is the whole canvas, tight and fixed are one.
 TEST(Tight, AWholeWindowIsTheFixedCanvas) {
   const auto narrow = open(tight("", 2, 2)), whole = open({.model = model_path(), .engine = {.device = "cpu"}});
