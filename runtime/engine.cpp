@@ -210,13 +210,19 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
     const auto wanted = [&](OpId op) {
       if (!options.fuse || left_out.contains(op)) return false;
       if (options.rewrites) return options.rewrites->contains(name_of(op));
-      return device.cuda && device.precision == "mixed";  // in fp32 only the slow rows take such nodes
+      if (device.cuda) return device.precision == "mixed";  // in fp32 only slow rows take such nodes
+      // fpn_merge does more work than Winograd; in int8 the head's convolutions are integer products.
+      return op == OpId::rpn_head && device.backend == Backend::cpu && device.precision != "int8";
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
-    if (device.precision == "mixed") SPINERT_TRY(set_half_activations(graph, DType::f16));
+    if (device.precision == "mixed") {
+      SPINERT_TRY(set_half_activations(graph, device.cuda ? DType::f16 : DType::bf16));
+    }
+    // On the cpu the plain loops take every node, but do not make up for the nodes that they replace.
+    const Level least = device.backend == Backend::cpu && !options.rewrites ? Level::avx2 : Level::any;
     const auto refused = std::ranges::find_if(
-        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device); });
+        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device, least); });
     if (refused != std::end(kOptional)) {
       left_out.insert(*refused);
       continue;

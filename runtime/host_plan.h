@@ -3,6 +3,7 @@
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/plan_impl.h"
+#include "runtime/value_copies.h"
 
 namespace spinert {
 
@@ -12,9 +13,9 @@ class HostPlan : public PlanImpl {
 
   Tensor tensor(std::string_view name) const override;
   Status run(const RunControl& control) override;
+  // For tools: what they wrote over copies of half values counts.
   Status run_node(size_t index) override;
   Tensor value(std::string_view name) const override;
-  double tolerance(size_t index, double& relative) const override;
   Status bind(void* arena, void* scratch) override;
   // Instead of bind(): takes constants, packed weights and all memory of a plan of the same nodes, which must be bound
   // and outlive this one. The two then run in turns, each after compute_constants().
@@ -29,6 +30,7 @@ class HostPlan : public PlanImpl {
   AlignedBuffer memory_;  // of io()
   void* io_ = nullptr;    // in memory_, of this plan or of the one that it shares
   void *arena_ = nullptr, *scratch_ = nullptr;
+  mutable ValueCopies copies_;  // of half values
 };
 
 }  // namespace spinert

@@ -20,20 +20,31 @@ inline constexpr int64_t kIgemmChunk = 16;
 inline constexpr int64_t kIgemmBlockK = 1536;
 inline constexpr int64_t kIgemmBlockRows = 112;
 
-// One call, sizes in elements. All pointers are read-only but y.
-struct IgemmProblem {
-  const float* x = nullptr;  // [batch][in_h][in_w][in_c]
+// Geometry of one call, sizes in elements.
+struct IgemmShape {
   int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1;
   int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1;
   int64_t out_h = 1, out_w = 1, out_c = 1;
+  int64_t residual_h = 0, residual_w = 0, residual_upsample = 1;
+
+  int64_t rows() const { return batch * out_h * out_w; }
+  // The row of the residual that belongs to row m of the output.
+  int64_t residual_row(int64_t m) const {
+    if (residual_upsample == 1) return m;
+    const int64_t x = m % out_w / residual_upsample, y = m / out_w % out_h / residual_upsample;
+    return (m / (out_w * out_h) * residual_h + y) * residual_w + x;
+  }
+};
+
+// One call. All pointers are read-only but y.
+struct IgemmProblem : IgemmShape {
+  const float* x = nullptr;         // [batch][in_h][in_w][in_c]
   const float* packed = nullptr;    // igemm_pack
   const float* bias = nullptr;      // [out_c] or null
   const float* residual = nullptr;  // [batch][residual_h][residual_w][out_c] or null
-  int64_t residual_h = 0, residual_w = 0, residual_upsample = 1;
   Activation activation = Activation::none;
   float* y = nullptr;  // [batch][out_h][out_w][out_c]
 
-  int64_t rows() const { return batch * out_h * out_w; }
   int64_t chunks_per_tap() const { return (in_c + kIgemmChunk - 1) / kIgemmChunk; }
   int64_t chunks() const { return kernel_h * kernel_w * chunks_per_tap(); }
 };

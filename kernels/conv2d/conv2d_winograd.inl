@@ -81,11 +81,10 @@ struct Conv2dWinograd {
   };
 
   // Where finished pixels go. A sink has
-  //   Element* pixel(int thread, int64_t slot, int64_t n, int64_t y, int64_t x)   out_c numbers of the pixel (y, x) of
-  //            image n; `slot` numbers the tiles of a block, 0 to kBlockTiles - 1
+  //   pixel(int thread, int64_t slot, int64_t n, int64_t y, int64_t x)   where the out_c numbers of the pixel (y, x) of
+  //            image n go, float or Element; `slot` numbers the tiles of a block, 0 to kBlockTiles - 1
   //   void finished(int thread, int64_t first, int64_t count)   all channels of the tiles first .. first + count - 1
-  //   are
-  //            there, still in this core's cache; called only if kWholeBlocks
+  //            are there, still in this core's cache; called only if kWholeBlocks
   //   kWholeBlocks   a block's channels are never split among threads
   // This one writes y [images][out_h][out_w][out_c].
   template <class Element>
@@ -244,7 +243,7 @@ struct Conv2dWinograd {
     const int64_t n = tile / (tiles_w * tiles_h);
     const int64_t rows = std::min<int64_t>(kWinogradOut, s.out_h - y0),
                   cols = std::min<int64_t>(kWinogradOut, s.out_w - x0);
-    Element* to[kWinogradOut][kWinogradOut];
+    decltype(sink.pixel(0, 0, 0, 0, 0)) to[kWinogradOut][kWinogradOut];
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < cols; ++j) to[i][j] = sink.pixel(thread, slot, n, y0 + i, x0 + j) + column;
     }
