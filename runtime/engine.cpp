@@ -12,6 +12,7 @@
 #include "graph/precision.h"
 #include "kernels/crop_resize/crop_resize.h"
 #include "runtime/chained_plan_impl.h"
+#include "runtime/size_classes.h"
 #include "runtime/weight_loader.h"
 #include "weights/model_file.h"
 
@@ -32,8 +33,11 @@ class EngineImpl : public Engine {
   }
   Plan* plan(std::string_view graph) override {
     const auto it = plans_.find(std::string(graph));
-    return it == plans_.end() ? nullptr : it->second.get();
+    if (it == plans_.end()) return nullptr;
+    if (const auto sizes = sizes_.find(it->first); sizes != sizes_.end()) sizes->second.back();
+    return it->second.get();
   }
+  Result<Plan*> sized_plan(std::string_view graph, int64_t height, int64_t width) override;
   Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) override;
   Result<std::string> file_sha256() override {
     SPINERT_TRY(file_->file().check_unchanged());
@@ -45,6 +49,7 @@ class EngineImpl : public Engine {
  private:
   Status check_tensors() const;
   Status plan_graphs(const EngineOptions& options, const Device& device);
+  Status plan_sizes(const EngineOptions& options, const Device& device);
   Result<Graph> rewrite(const std::function<Result<Graph>()>& read, const EngineOptions& options, const Device& device);
   Status check_memory(const EngineOptions& options) const;
   std::string figures() const;
@@ -62,6 +67,7 @@ class EngineImpl : public Engine {
   AlignedBuffer arena_, scratch_;  // on the host
   std::unique_ptr<WeightLoader> weights_;
   std::map<std::string, std::unique_ptr<PlanImpl>> plans_;
+  std::map<std::string, SizeClasses> sizes_;  // of some of them
   // The plans of the lanes besides the first, on cuda.
   std::vector<std::map<std::string, std::unique_ptr<CudaPlan>>> lanes_;
   std::shared_future<Result<std::string>> file_hash_;  // last: its thread reads file_
@@ -79,6 +85,13 @@ Result<std::unique_ptr<ChainedPlan>> EngineImpl::chain(const ChainSpec& spec) {
   SPINERT_ASSIGN(auto chained, chain_plans(spec, *cuda_, limit_, lanes));
   memory_.io += chained->device_bytes();
   return chained;
+}
+
+Result<Plan*> EngineImpl::sized_plan(std::string_view graph, int64_t height, int64_t width) {
+  const auto it = sizes_.find(std::string(graph));
+  if (it == sizes_.end()) return error(ErrorId::E_USAGE, "the graph runs on one size only", std::string(graph));
+  SPINERT_ASSIGN(HostPlan * plan, it->second.plan(height, width));
+  return static_cast<Plan*>(plan);
 }
 
 std::optional<Shape> to_shape(const std::vector<uint64_t>& dims) {
@@ -170,6 +183,21 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
     SPINERT_ASSIGN(Graph graph, rewrite(read, options, device));
     SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
   }
+  return plan_sizes(options, device);
+}
+
+Status EngineImpl::plan_sizes(const EngineOptions& options, const Device& device) {
+  for (const auto& [name, step] : options.size_steps) {
+    if (device.cuda) {
+      return error(ErrorId::E_DEVICE, "a card runs graphs on one size only", name)
+          .hint("Use the fixed canvas, or --device cpu.");
+    }
+    const auto it = plans_.find(name);
+    if (it == plans_.end()) return error(ErrorId::E_MODEL_ARCH, "the model has no such graph", name);
+    if (step < 1) return error(ErrorId::E_USAGE, "step out of range").expected("at least 1", std::to_string(step));
+    auto& whole = static_cast<HostPlan&>(*it->second);
+    SPINERT_TRY(sizes_.try_emplace(name, whole, step, device, pool_).first->second.survey());
+  }
   return {};
 }
 
@@ -259,6 +287,10 @@ Status EngineImpl::load(const EngineOptions& options) {
     memory_.live_peak = std::max(memory_.live_peak, plan->arena_size().live_peak);
     memory_.io += plan->io().total;
     memory_.scratch = std::max(memory_.scratch, plan->scratch_bytes());
+  }
+  for (const auto& [name, sizes] : sizes_) {
+    memory_.arena = std::max(memory_.arena, sizes.arena_bytes());
+    memory_.scratch = std::max(memory_.scratch, sizes.scratch_bytes());
   }
   const int64_t lane_arena = memory_.arena, lane_scratch = memory_.scratch;
   for (int64_t* part : {&memory_.arena, &memory_.live_peak, &memory_.io, &memory_.scratch}) *part *= device_.lanes;

@@ -7,19 +7,26 @@ namespace spinert {
 namespace {
 
 bool packs(const PlannedNode& node, int number) {
-  return node.kernel->kernel->packed_bytes && node.node->in.size() > kPackedInput &&
-         node.node->in[kPackedInput] == number;
+  return node.packs() && node.node->in[kPackedInput] == number;
+}
+
+// All nodes that want weights: those that run, then those that stand for plans of other sizes.
+template <class Visit>
+void for_each_node(PlanImpl& plan, Visit&& visit) {
+  for (std::vector<PlannedNode>* list : {&plan.planned(), &plan.spare()}) {
+    for (PlannedNode& node : *list) visit(node);
+  }
 }
 
 // Values that a node reads as they are: all that it does not pack.
 std::vector<bool> read_plain(PlanImpl& plan) {
   std::vector<bool> plain(plan.graph().values.size(), false);
-  for (const PlannedNode& node : plan.planned()) {
+  for_each_node(plan, [&](const PlannedNode& node) {
     for (size_t i = 0; i < node.node->in.size(); ++i) {
       const int number = node.node->in[i];
       if (number != kAbsent && !(i == kPackedInput && packs(node, number))) plain[static_cast<size_t>(number)] = true;
     }
-  }
+  });
   return plain;
 }
 
@@ -57,12 +64,11 @@ int64_t WeightLoader::bytes() const {
   int64_t total = 0;
   for (const auto& [name, plan] : plans_) {
     std::set<std::pair<int, Form>> counted;
-    for (const PlannedNode& node : plan->planned()) {
-      if (node.node->in.size() <= kPackedInput || !packs(node, node.node->in[kPackedInput])) continue;
-      if (counted.insert({node.node->in[kPackedInput], form(node)}).second) {
+    for_each_node(*plan, [&](const PlannedNode& node) {
+      if (node.packs() && counted.insert({node.node->in[kPackedInput], form(node)}).second) {
         total += aligned(node.packed_bytes, alignment());
       }
-    }
+    });
     for (const Value& value : plan->graph().values) {
       const Target t{plan, value.type.self};
       if (value.kind == Value::Kind::constant && keep_plain(t)) {
@@ -75,32 +81,38 @@ int64_t WeightLoader::bytes() const {
 
 bool WeightLoader::packs_i8(const Target& t, const Weight& weight) const {
   if (weight.storage != StorageType::I8 || keep_plain(t) || in_rewrite(t)) return false;
-  return std::ranges::all_of(t.plan->planned(), [&](const PlannedNode& node) {
-    return !packs(node, t.number) || node.kernel->kernel->pack_i8 != nullptr;
+  bool all = true;
+  for_each_node(*t.plan, [&](const PlannedNode& node) {
+    if (packs(node, t.number) && !node.kernel->kernel->pack_i8) all = false;
   });
+  return all;
 }
 
 // Packs `data` (host memory) once per form and hands the result to all nodes of that form.
 Status WeightLoader::pack(const Target& t, const Tensor& data, const StoredI8* stored, ThreadPool& pool) {
   std::map<Form, const void*> done;
-  for (PlannedNode& node : t.plan->planned()) {
-    if (!packs(node, t.number)) continue;
-    const auto known = done.find(form(node));
-    if (known != done.end()) {
-      node.packed = known->second;
-      continue;
-    }
-    node.in[kPackedInput] = data;
-    SPINERT_ASSIGN(void* packed, take(node.packed_bytes));
-    void* const to = device_ ? packing_ : packed;
-    if (stored) {
-      node.kernel->kernel->pack_i8(node.call(), *stored, to, pool);
-    } else {
-      node.kernel->kernel->pack(node.call(), to, pool);
-    }
-    if (device_) SPINERT_TRY(send(packed, packing_, node.packed_bytes));
-    node.packed = done[form(node)] = packed;
+  Status status;
+  for_each_node(*t.plan, [&](PlannedNode& node) {
+    if (!status.ok() || !packs(node, t.number)) return;
+    const void*& packed = done[form(node)];
+    if (!packed) status = pack_one(node, data, stored, pool, packed);
+    node.packed = packed;
+  });
+  return status;
+}
+
+Status WeightLoader::pack_one(PlannedNode& node, const Tensor& data, const StoredI8* stored, ThreadPool& pool,
+                              const void*& result) {
+  node.in[kPackedInput] = data;
+  SPINERT_ASSIGN(void* packed, take(node.packed_bytes));
+  void* const to = device_ ? packing_ : packed;
+  if (stored) {
+    node.kernel->kernel->pack_i8(node.call(), *stored, to, pool);
+  } else {
+    node.kernel->kernel->pack(node.call(), to, pool);
   }
+  if (device_) SPINERT_TRY(send(packed, packing_, node.packed_bytes));
+  result = packed;
   return {};
 }
 

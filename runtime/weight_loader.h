@@ -49,6 +49,7 @@ class WeightLoader {
   bool packs_i8(const Target& t, const Weight& weight) const;
   // stored: if not null, where the data is instead of in `data`.
   Status pack(const Target& target, const Tensor& data, const StoredI8* stored, ThreadPool& pool);
+  Status pack_one(PlannedNode& node, const Tensor& data, const StoredI8* stored, ThreadPool& pool, const void*& result);
   Status keep(const Target& target, Tensor data, bool derived);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 

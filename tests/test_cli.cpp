@@ -324,6 +324,7 @@ TEST_F(Cli, DeviceModelAndSizeRefusals) {
   expect_error(run({"diagnose", "--model", model_, a, "-o", path("o1"), "--device", "cuda:99"}), 8, "E_DEVICE");
   expect_failed_report("o1", "E_DEVICE");
   expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8"}), 8, "E_DEVICE");
+  expect_error(diagnose({a, "-o", path("o2"), "--canvas", "loose"}), 2, "E_USAGE");
   expect_error(diagnose({a, "-o", path("o3"), "--memory-limit", "1K"}), 9, "E_OOM_HOST");
   expect_failed_report("o3", "E_OOM_HOST");
   expect_error(diagnose({a, "-o", path("o4"), "--model-sha256", std::string(64, '0')}), 7, "E_MODEL_HASH");
@@ -389,6 +390,7 @@ TEST_F(Cli, BenchWritesItsJson) {
     EXPECT_EQ(row["stage"], stage);
     EXPECT_EQ(row["threads"], 1);
     EXPECT_EQ(row["precision"], "fp32");
+    EXPECT_EQ(row["canvas"], "fixed");
     for (const char* figure : {"median_ms", "min_ms", "first_ms", "open_ms", "peak_rss_mb"})
       EXPECT_GT(row[figure], 0) << figure;
     EXPECT_LE(row["min_ms"], row["median_ms"]);
