@@ -220,7 +220,7 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
-    if (device.precision == "mixed") {
+    if (device.precision == "mixed" && (device.cuda || !picks_by_score(graph))) {
       SPINERT_TRY(set_half_activations(graph, device.cuda ? DType::f16 : DType::bf16));
     }
     // On the cpu the plain loops take every node, but do not make up for the nodes that they replace.

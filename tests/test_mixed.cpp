@@ -111,31 +111,43 @@ TEST_F(Mixed, EveryNodeLiesWithinItsBound) {
   EXPECT_GT(report.levels[0].nodes.size(), 40u);
 }
 
-// The row that computes a wrong linear layer: what verify reads and writes of half values must be the values.
+// A row that computes a wrong convolution: what verify reads and writes of half values must be the values.
 void negated(const OpCall& call, const RunContext& context) {
   for (const KernelInfo& row : all_kernels()) {
-    if (std::string(row.name) == "linear_direct_scalar") row.kernel->run(call, context);
+    if (std::string(row.name) == "conv2d_direct_scalar") row.kernel->run(call, context);
   }
   for (int64_t i = 0; i < call.out[0].elements(); ++i) {
-    store_from_f32(call.out[0], i, -1.0f - load_as_f32(call.out[0], i));
+    store_from_f32(call.out[0], i, -1000.0f - load_as_f32(call.out[0], i));
   }
 }
 const char* no_half_output(const OpCall& call) {
   return call.out[0].dtype == DType::bf16 ? nullptr : "writes f32";
 }
 int64_t sums_bytes(const OpCall& call, int threads) {
-  return threads * call.in[kPackedInput].shape[1] * int64_t{sizeof(float)};
+  return threads * call.out[0].shape[3] * int64_t{sizeof(float)};
 }
 
 TEST_F(Mixed, APlantedErrorIsFound) {
   const Kernel broken = {.rejects = no_half_output, .run = negated, .scratch_bytes = sums_bytes};
-  const KernelInfo row{OpId::linear, Backend::cpu, Level::scalar, "planted_negated", &broken};
+  const KernelInfo row{OpId::conv2d, Backend::cpu, Level::scalar, "planted_negated", &broken};
   plant_kernel_for_tests(&row);
   const VerifyReport report = run_verify();
   clear_planted_kernels_for_tests();
   ASSERT_EQ(report.levels.size(), 1u);
   EXPECT_EQ(report.levels[0].breach.id(), ErrorId::E_VERIFY);
   EXPECT_NE(report.levels[0].breach.to_string().find("planted_negated"), std::string::npos);
+}
+
+// The detector picks boxes by their scores and stays f32 (graph/precision.h).
+TEST_F(Mixed, TheDetectorStaysF32) {
+  auto engine = Engine::open(model_path(), {.device = "cpu", .precision = "mixed"});
+  ASSERT_TRUE(engine.ok()) << engine.status().to_string();
+  const auto halves = [&](const char* graph) {
+    return std::ranges::count_if(engine.value()->plan(graph)->nodes(),
+                                 [](const NodeInfo& node) { return node.half != DType::none; });
+  };
+  EXPECT_EQ(halves("detector"), 0);
+  EXPECT_GT(halves("classifier"), 10);
 }
 
 TEST(IgemmBf16Cut, CoversEveryRowWithinItsMemory) {
