@@ -10,7 +10,9 @@
 #include "config/json.h"
 #include "graph/fusion.h"
 #include "graph/precision.h"
+#include "graph/quantisation.h"
 #include "kernels/crop_resize/crop_resize.h"
+#include "runtime/calibration.h"
 #include "runtime/chained_plan_impl.h"
 #include "runtime/size_classes.h"
 #include "runtime/weight_loader.h"
@@ -59,6 +61,7 @@ class EngineImpl : public Engine {
 
   ThreadPool pool_;
   std::optional<ModelFile> file_;
+  Calibration calibration_;  // in int8
   ModelInfo info_;
   DeviceInfo device_;
   MemoryPlan memory_;
@@ -142,6 +145,10 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
           .hint("Use the file that the hash was taken from, or pin the new hash.");
     }
   }
+  if (device.precision == "int8") {
+    const std::string named = options.calibration.empty() ? calibration_beside(path) : options.calibration;
+    SPINERT_ASSIGN(calibration_, read_calibration(named, file_->data_sha256()));
+  }
   SPINERT_TRY(plan_graphs(options, device).at(path));
   SPINERT_TRY(check_tensors().at(path));
   // Beside the loading, so that the first run does not share the cores with it. Where the system refuses a thread, the
@@ -222,6 +229,9 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
     if (device.precision == "mixed" && (device.cuda || !picks_by_score(graph))) {
       SPINERT_TRY(set_half_activations(graph, device.cuda ? DType::f16 : DType::bf16));
+    }
+    if (const auto codes = calibration_.ranges.find(graph.name); codes != calibration_.ranges.end()) {
+      SPINERT_TRY(set_quantised_activations(graph, codes->second, calibration_.keep[graph.name]));
     }
     // On the cpu the plain loops take every node, but do not make up for the nodes that they replace.
     const Level least = device.backend == Backend::cpu && !options.rewrites ? Level::avx2 : Level::any;

@@ -38,6 +38,7 @@ struct EngineOptions {
   // Upper bound on the level: one of cpu_levels() on cpu, sm80, sm90a on cuda; empty: the best there is.
   std::string isa;
   std::string precision;     // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32
+  std::string calibration;   // of int8: path of its file (runtime/calibration.h); empty: the one beside the model
   int threads = 0;           // 0: all that the affinity mask and the control group allow
   int64_t memory_limit = 0;  // bytes for weights and activations; 0: what the machine or card has
   std::string model_sha256;  // if set, the whole file must have this hash, checked before work
@@ -61,7 +62,7 @@ struct EngineOptions {
 struct DeviceInfo {
   std::string name;       // "cpu", "reference" or the card's name
   std::string isa;        // levels used, for example "scalar avx2 avx512" or "sm80 sm90a"; "any" for reference
-  std::string precision;  // "fp32" or "mixed"
+  std::string precision;  // "fp32", "mixed" or "int8"
   bool fallback = false;  // true if `auto` could not take its first choice
   std::string fallback_reason;
   bool cuda = false;
