@@ -15,10 +15,11 @@ namespace spinert {
 
 // Channels are padded with zeros to a multiple of this, per tap, in both packed operands; 16 floats are a cache line.
 inline constexpr int64_t kIgemmChunk = 16;
-// Rows of k that are multiplied in one go: with kIgemmBlockRows it sizes the gathered block (688 KB) so that it stays,
-// with one panel of B (196 KB for 32 columns), inside a 1 MB second-level cache.
-inline constexpr int64_t kIgemmBlockK = 1536;
-inline constexpr int64_t kIgemmBlockRows = 112;
+// Floats of the gathered block of one thread: with one panel of B it stays inside a 1 MB second-level cache. A block is
+// kIgemmBlockRows rows of kIgemmBlockK, or kIgemmLongRows rows of kIgemmLongK where k is longer than kIgemmBlockK: more
+// rows share one pass of B, which then comes from beyond that cache.
+inline constexpr int64_t kIgemmBlockK = 1536, kIgemmBlockRows = 112;
+inline constexpr int64_t kIgemmLongK = 512, kIgemmLongRows = 336;
 
 // One call, sizes in elements. All pointers are read-only but y.
 struct IgemmProblem {
@@ -47,14 +48,19 @@ void igemm_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, 
 // Floats of the gathered block of one thread, for tiles of `tile_rows` rows.
 int64_t igemm_scratch_floats(int64_t tile_rows);
 
-// How a call is cut into items for the threads: row blocks, times groups of panels when there are fewer blocks than
-// threads. The cut never changes a result: every output is one sum in the order of k.
-struct IgemmCut {
-  int64_t block_rows, row_blocks, panel_groups;
-  int64_t items() const { return row_blocks * panel_groups; }
+// How a call is cut for the threads: an item is one tile of rows and one group of panels, group by group. Every thread
+// takes a contiguous share of the items in blocks of tiles. Panels are split only where whole tiles would leave a
+// thread idle for long. The cut never changes a result: every output is one sum in the order of k.
+struct IgemmBlock {
+  int64_t tile, tiles, group;  // tiles [tile, tile + tiles) of this group of panels
 };
-// largest_block: rows of the largest block that the caller's buffers hold.
-IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads,
-                   int64_t largest_block = kIgemmBlockRows);
+struct IgemmCut {
+  int64_t tiles, panels, panel_groups;
+  int64_t items() const { return tiles * panel_groups; }
+  int64_t panel_begin(int64_t group) const { return panels * group / panel_groups; }
+  // The block at `item` of a share that ends at `end`: of at most `largest` tiles, as equal as the share allows.
+  IgemmBlock block(int64_t item, int64_t end, int64_t largest) const;
+};
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads);
 
 }  // namespace spinert

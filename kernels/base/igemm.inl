@@ -21,20 +21,24 @@ class Igemm {
     const int64_t rows = p.rows(), panels = (p.out_c + kPanel - 1) / kPanel;
     if (rows == 0 || p.out_c == 0) return;
     const IgemmCut cut = igemm_cut(rows, panels, kTileRows, pool.size());
+    const bool is_long = p.chunks() * kIgemmChunk > kIgemmBlockK;
+    const int64_t largest = is_long ? kIgemmLongRows : kIgemmBlockRows;
+    const int64_t step = (is_long ? kIgemmLongK : kIgemmBlockK) / kIgemmChunk;
     pool.run(cut.items(), [&](WorkRange range) {
       float* block = static_cast<float*>(scratch) + range.thread * igemm_scratch_floats(kTileRows);
-      for (int64_t item = range.begin; item < range.end; ++item) {
-        const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
-        const int64_t count = std::min(cut.block_rows, rows - first);
-        run_block(p, first, count, panels * group / cut.panel_groups, panels * (group + 1) / cut.panel_groups, block);
+      for (int64_t item = range.begin; item < range.end;) {
+        const IgemmBlock b = cut.block(item, range.end, largest / kTileRows);
+        item += b.tiles;
+        const int64_t first = b.tile * kTileRows, count = std::min(b.tiles * kTileRows, rows - first);
+        run_block(p, first, count, step, cut.panel_begin(b.group), cut.panel_begin(b.group + 1), block);
       }
     });
   }
 
  private:
-  static void run_block(const IgemmProblem& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
-                        float* block) {
-    const int64_t chunks = p.chunks(), step = kIgemmBlockK / kIgemmChunk;
+  static void run_block(const IgemmProblem& p, int64_t first, int64_t count, int64_t step, int64_t panel_begin,
+                        int64_t panel_end, float* block) {
+    const int64_t chunks = p.chunks();
     for (int64_t q = 0; q < chunks; q += step) {
       const int64_t q_end = std::min(chunks, q + step);
       gather(p, first, count, q, q_end, block);

@@ -5,7 +5,7 @@
 // Bound    FMA rate of the products: 19.3 GFLOP of fpn.0 at 260 GFLOP/s -> 74 ms
 // Measured 2-core Xeon VM (480 GFLOP/s FMA roof avx512, 260 avx2), 2 threads, 2026-11-23:
 //          114 ms = 65 % of the bound, 3.1 x conv2d_igemm; 64 -> 64 at 256x256: 7.0 ms, 3.5 x
-// Rejects  see winograd_rejects: other kernels, strides, paddings; C < 32; more than 256 x 256 weights; overhang
+// Rejects  see winograd_f4_rejects: other kernels, strides, paddings; C < 32; more than 256 x 256 weights; overhang
 // Numerics transforms in float, products one fused chain over channels; relative error about 2e-6, so small integers
 //          are not exact
 // Tried    blocks of 28 and 56 tiles: 5 and 8 % slower; fetching the next point of u ahead: 6 % slower
@@ -22,7 +22,7 @@ namespace {
 #include "kernels/conv2d/conv2d_winograd.inl"
 
 constexpr int kTileRows = 6, kTileVectors = 2;
-using Winograd = Conv2dWinograd<SimdAvx2, kTileRows, kTileVectors>;
+using Winograd = Conv2dWinograd<SimdAvx2, WinogradF4, kTileRows, kTileVectors>;
 
 }  // namespace
 
