@@ -15,11 +15,10 @@ namespace spinert {
 
 // Channels are padded with zeros to a multiple of this, per tap, in both packed operands; 16 floats are a cache line.
 inline constexpr int64_t kIgemmChunk = 16;
-// Floats of the gathered block of one thread: with one panel of B it stays inside a 1 MB second-level cache. A block is
-// kIgemmBlockRows rows of kIgemmBlockK, or kIgemmLongRows rows of kIgemmLongK where k is longer than kIgemmBlockK: more
-// rows share one pass of B, which then comes from beyond that cache.
+// The gathered block of one thread: kIgemmBlockRows rows of kIgemmBlockK, which with one panel of B stays inside a 1 MB
+// second-level cache. From kIgemmLong on B comes from memory, so more rows, of kIgemmLongK, share one pass of it.
 inline constexpr int64_t kIgemmBlockK = 1536, kIgemmBlockRows = 112;
-inline constexpr int64_t kIgemmLongK = 512, kIgemmLongRows = 336;
+inline constexpr int64_t kIgemmLong = 8192, kIgemmLongK = 512, kIgemmLongRows = 336;
 
 // One call, sizes in elements. All pointers are read-only but y.
 struct IgemmProblem {
