@@ -25,8 +25,9 @@ struct Arguments {
 
 // The levels whose rows compute in fp32, or the named one; a level that this machine lacks is named, never passed over
 // in silence.
-std::vector<std::string> levels(const std::string& isa, bool json_log) {
+std::vector<std::string> levels(const std::string& isa, const std::string& precision, bool json_log) {
   if (isa != "all") return {isa};
+  if (precision == "mixed") return {std::string(level_name(cpu_features().best))};
   std::vector<std::string> names;
   for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
     const std::string name(level_name(level));
@@ -117,7 +118,7 @@ int run_verify(const Arguments& arguments, bool json_log) {
     options.levels = names.value();
     if (options.precision.empty()) options.precision = "mixed";
   } else {
-    options.levels = levels(arguments.isa, json_log);
+    options.levels = levels(arguments.isa, arguments.precision, json_log);
   }
   options.limits = verify_limits(options.precision);
   options.threads = static_cast<int>(arguments.threads);

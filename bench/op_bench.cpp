@@ -5,7 +5,7 @@
 #include <memory>
 #include <new>
 
-#include "bench/timing.h"
+#include "bench/kernel_timer.h"
 #include "tests/ops/op_case.h"
 
 namespace spinert::bench {
@@ -13,8 +13,6 @@ namespace {
 
 constexpr int64_t kMostBytes = 512ll << 20;  // of all copies together
 constexpr int kMostCopies = 64;
-constexpr int kLeastRepeats = 5, kMostRepeats = 200;
-constexpr double kSeconds = 0.2;     // per measurement
 constexpr double kLargeFlops = 4e9;  // the reference computes this in about a second
 
 struct Free {
@@ -22,7 +20,7 @@ struct Free {
 };
 
 // A case with everything that its kernel needs: packed weights, scratch memory.
-struct Bound {
+struct BoundCase {
   cases::PreparedCase prepared;
   std::unique_ptr<void, Free> packed, scratch;
   RunContext context;
@@ -35,8 +33,8 @@ std::unique_ptr<void, Free> allocate(int64_t bytes) {
   return std::unique_ptr<void, Free>(memory);
 }
 
-Result<Bound> bind(const cases::CaseLine& line, const Kernel& kernel, ThreadPool& pool) {
-  Bound bound;
+Result<BoundCase> bind(const cases::CaseLine& line, const Kernel& kernel, ThreadPool& pool) {
+  BoundCase bound;
   SPINERT_ASSIGN(bound.prepared, cases::prepare(line));
   const OpCall call = bound.prepared.call();
   bound.context.pool = &pool;
@@ -52,37 +50,64 @@ Result<Bound> bind(const cases::CaseLine& line, const Kernel& kernel, ThreadPool
   return bound;
 }
 
-Times time_kernel(const Kernel& kernel, std::vector<Bound>& copies, bool rotate) {
-  size_t next = 0;
-  return repeat(kLeastRepeats, kMostRepeats, kSeconds, [&] {
-    Bound& bound = copies[next];
-    kernel.run(bound.prepared.call(), bound.context);
+// A row that takes the case and agrees with the reference on it, with as many sets of buffers as its times need.
+struct Candidate {
+  const KernelInfo* info = nullptr;
+  size_t row = 0;  // in the list of results
+  Cost cost;
+  std::vector<BoundCase> copies;
+  size_t next = 0;  // the set that the next cold call takes
+
+  void run(bool rotate) {
+    const BoundCase& bound = copies[rotate ? next : 0];
+    info->kernel->run(bound.prepared.call(), bound.context);
     if (rotate) next = (next + 1) % copies.size();
-  });
+  }
+};
+
+Result<Candidate> make_candidate(const KernelInfo& info, const cases::CaseLine& line, ThreadPool& pool) {
+  Candidate candidate;
+  candidate.info = &info;
+  SPINERT_ASSIGN(BoundCase first, bind(line, *info.kernel, pool));
+  candidate.cost = op_info(info.op).cost(first.prepared.call());
+  const auto bytes = std::max<int64_t>(1, static_cast<int64_t>(candidate.cost.bytes));
+  const int64_t copies = std::min(2 * last_level_cache(), kMostBytes) / bytes + 1;
+  candidate.copies.push_back(std::move(first));
+  for (int64_t i = 1; i < std::min<int64_t>(copies, kMostCopies); ++i) {
+    SPINERT_ASSIGN(BoundCase copy, bind(line, *info.kernel, pool));
+    candidate.copies.push_back(std::move(copy));
+  }
+  candidate.run(false);  // faults its pages in
+  return candidate;
 }
 
-Status measure(const KernelInfo& info, const cases::CaseLine& line, const Roof& roof, ThreadPool& pool, OpRow& row) {
-  const Kernel& kernel = *info.kernel;
-  std::vector<Bound> copies;
-  SPINERT_ASSIGN(Bound first, bind(line, kernel, pool));
-  const Cost cost = op_info(info.op).cost(first.prepared.call());
-  row.flops = cost.flops;
-  row.bytes = cost.bytes;
-  const auto bytes = std::max<int64_t>(1, static_cast<int64_t>(cost.bytes));
-  row.copies =
-      static_cast<int>(std::clamp<int64_t>(std::min(2 * last_level_cache(), kMostBytes) / bytes + 1, 1, kMostCopies));
-  copies.push_back(std::move(first));
-  for (int i = 1; i < row.copies; ++i) {
-    SPINERT_ASSIGN(Bound copy, bind(line, kernel, pool));
-    copies.push_back(std::move(copy));
+// Times all candidates of a case, interleaved, with warm and with rotating buffers.
+Status measure(std::vector<Candidate>& candidates, const Roof& roof, double reference, std::vector<OpRow>& rows) {
+  std::vector<TimedWork> work;
+  for (Candidate& candidate : candidates) {
+    work.push_back({candidate.info->name, [&candidate] { candidate.run(false); }});
+    if (candidate.copies.size() == 1) continue;  // one set exceeds the cache: warm is cold
+    work.push_back({std::string(candidate.info->name) + "/cold", [&candidate] { candidate.run(true); }});
   }
-  kernel.run(copies[0].prepared.call(), copies[0].context);  // faults its pages in
-  const double warm = time_kernel(kernel, copies, false).median(), cold = time_kernel(kernel, copies, true).median();
-  row.warm_us = warm * 1e6;
-  row.cold_us = cold * 1e6;
-  row.gflops = cost.flops / warm * 1e-9;
-  row.gbytes = cost.bytes / cold * 1e-9;
-  row.roof_percent = 100 * roof_seconds(cost, roof) / warm;
+  SPINERT_ASSIGN(const std::vector<Times> times, time_interleaved(work));
+  size_t entry = 0;
+  for (const Candidate& candidate : candidates) {
+    const Times& warm = times[entry++];
+    const Times& cold = candidate.copies.size() == 1 ? warm : times[entry++];
+    const Bound bound = least_time(candidate.cost, candidate.info->level, roof);
+    OpRow& row = rows[candidate.row];
+    row.copies = static_cast<int>(candidate.copies.size());
+    row.flops = candidate.cost.flops;
+    row.bytes = candidate.cost.bytes;
+    row.warm_us = warm.median() * 1e6;
+    row.warm_min_us = warm.best() * 1e6;
+    row.cold_us = cold.median() * 1e6;
+    row.gflops = candidate.cost.flops / warm.median() * 1e-9;
+    row.gbytes = candidate.cost.bytes / cold.median() * 1e-9;
+    row.memory_bound = bound.memory;
+    row.roof_percent = 100 * bound.seconds / warm.median();
+    row.times_reference = reference / warm.median();
+  }
   return {};
 }
 
@@ -92,8 +117,8 @@ Result<double> time_reference(OpId op, const cases::CaseLine& line) {
   SPINERT_ASSIGN(cases::PreparedCase prepared, cases::prepare(line));
   const KernelInfo* reference = choose_kernel(op, Backend::reference, Level::any, prepared.call());
   if (!reference || op_info(op).cost(prepared.call()).flops > kLargeFlops) return 0.0;
-  SPINERT_ASSIGN(const Bound bound, bind(line, *reference->kernel, alone));
-  return repeat(1, 5, 0.1, [&] { reference->kernel->run(bound.prepared.call(), bound.context); }).median();
+  SPINERT_ASSIGN(const BoundCase bound, bind(line, *reference->kernel, alone));
+  return time_once([&] { reference->kernel->run(bound.prepared.call(), bound.context); });
 }
 
 }  // namespace
@@ -103,21 +128,19 @@ Result<std::vector<OpRow>> bench_op(const OpBenchOptions& options, const Roof& r
   const OpInfo* op = find_op(options.op);
   if (!op) return error(ErrorId::E_USAGE, "no operator named " + options.op, "--op");
   const std::vector<std::string>& lines = options.cases.empty() ? cases::suite(op->id).cases : options.cases;
-  std::vector<OpRow> rows;
+  std::vector<OpRow> all;
   for (const std::string& text : lines) {
     SPINERT_ASSIGN(const cases::CaseLine line, cases::CaseLine::parse(text));
     if (line.op() != options.op) {
       return error(ErrorId::E_USAGE, "the case is of another operator", "--case").expected(options.op, line.op());
     }
-    double reference = 0;
-    if (options.reference) {
-      SPINERT_ASSIGN(reference, time_reference(op->id, line));
-    }
+    std::vector<OpRow> rows;
+    std::vector<Candidate> candidates;
     for (const KernelInfo& info : all_kernels()) {
       if (info.op != op->id || info.backend != Backend::cpu) continue;
       if (info.level > std::min(options.limit, cpu_features().best)) continue;
       if (!options.kernel.empty() && options.kernel != info.name) continue;
-      OpRow row;
+      OpRow& row = rows.emplace_back();
       row.op = options.op;
       row.case_line = text;
       row.kernel = info.name;
@@ -127,22 +150,29 @@ Result<std::vector<OpRow>> bench_op(const OpBenchOptions& options, const Roof& r
       row.max_difference = check.max_difference;
       if (check.skipped) {
         row.refused = check.skipped;
-      } else {
-        SPINERT_TRY(measure(info, line, roof, pool, row));
-        row.times_reference = row.warm_us > 0 ? reference * 1e6 / row.warm_us : 0;
+        continue;
       }
-      if (done) done(row);
-      const bool taken = row.refused.empty();
-      rows.push_back(std::move(row));
-      if (options.best_only && taken) break;
+      SPINERT_ASSIGN(Candidate candidate, make_candidate(info, line, pool));
+      candidate.row = rows.size() - 1;
+      candidates.push_back(std::move(candidate));
+      if (options.best_only) break;
     }
+    double reference = 0;
+    if (options.reference) {
+      SPINERT_ASSIGN(reference, time_reference(op->id, line));
+    }
+    do {
+      SPINERT_TRY(measure(candidates, roof, reference, rows));
+      if (done) std::ranges::for_each(rows, done);
+    } while (options.again && options.again());
+    std::ranges::move(rows, std::back_inserter(all));
   }
-  if (rows.empty()) {
+  if (all.empty()) {
     return error(ErrorId::E_USAGE, "no kernel of " + options.op + " to time",
                  options.kernel.empty() ? "--op" : "--kernel")
         .hint("spinert inspect MODEL names the kernels.");
   }
-  return rows;
+  return all;
 }
 
 }  // namespace spinert::bench

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <sstream>
 
@@ -14,8 +15,6 @@
 
 namespace spinert::bench {
 namespace {
-
-constexpr int kBreakdownPasses = 3;
 
 double peak_rss_mb() {
   // Not getrusage: its maximum outlives exec and would show the memory of the parent.
@@ -55,48 +54,85 @@ void place_boxes(const Tensor& boxes, int64_t canvas_side) {
   }
 }
 
-// Where the time goes: node by node, the median of a few passes, summed per kernel. Nothing on cuda, where a node run
-// alone is mostly copies: bench/gpu times kernels there.
-Result<std::vector<KernelShare>> breakdown(const Engine& engine, Plan& plan) {
-  std::vector<KernelShare> sorted;
-  if (engine.device().cuda) return sorted;
-  std::map<std::string, KernelShare> shares;
-  std::map<std::string, double> flops;
-  std::vector<Times> times(plan.nodes().size());
-  for (int pass = 0; pass < kBreakdownPasses; ++pass) {
-    for (size_t n = 0; n < plan.nodes().size(); ++n) {
-      if (plan.nodes()[n].constant) continue;
-      Status status;
-      times[n].seconds.push_back(time_once([&] { status = plan.run_node(n); }));
-      SPINERT_TRY(status);
-    }
-  }
-  for (size_t n = 0; n < plan.nodes().size(); ++n) {
-    const NodeInfo& node = plan.nodes()[n];
-    KernelShare& share = shares[node.kernel];
-    share.kernel = node.kernel;
-    ++share.nodes;
-    share.ms += times[n].median() * 1e3;
-    flops[node.kernel] += node.flops;
-  }
-  for (auto& [kernel, share] : shares) {
-    if (share.ms > 0) share.gflops = flops[kernel] / share.ms * 1e-6;
-    sorted.push_back(share);
-  }
-  std::ranges::sort(sorted, [](const KernelShare& a, const KernelShare& b) { return a.ms > b.ms; });
-  return sorted;
-}
+// Where the time goes, node by node. Nothing on cuda, where a node run alone is mostly copies: bench/gpu times kernels
+// there.
+class NodeTimer {
+ public:
+  NodeTimer(const Engine& engine, Plan& plan) : plan_(plan), off_(engine.device().cuda), nodes_(plan.nodes().size()) {}
 
-// Runs once for first_ms, then `repeats` times. The work says itself what went wrong.
-template <class Work>
-Status time_stage(const StageOptions& options, StageRow& row, Work&& work) {
-  Status status;
-  const auto guarded = [&] {
-    if (Status result = work(); !result.ok()) status = result;
+  bool off() const { return off_; }
+  void begin_pass() {
+    for (Entry& node : nodes_) node.seconds = node.share = 0;
+  }
+  // plan.run() one node at a time.
+  Status run() {
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      const NodeInfo& info = plan_.nodes()[n];
+      if (info.constant) continue;
+      Status status;
+      nodes_[n].seconds += time_once([&] { status = plan_.run_node(n); });
+      SPINERT_TRY(status);
+      const Tensor out = plan_.value(info.outputs[0]);
+      const bool counted = out.count && out.shape.rank > 0 && out.shape[0] > 0;
+      nodes_[n].share += counted ? static_cast<double>(out.rows()) / static_cast<double>(out.shape[0]) : 1;
+    }
+    return {};
+  }
+  void end_pass() {
+    for (Entry& node : nodes_) node.passes.seconds.push_back(node.seconds);
+  }
+
+  // Fills nodes, kernels and between_ms from the medians of the passes.
+  void report(StageRow& row) const {
+    std::map<std::string, KernelShare> shares;
+    std::map<std::string, double> flops;
+    row.between_ms = row.median_ms;
+    for (size_t n = 0; n < nodes_.size(); ++n) {
+      const NodeInfo& info = plan_.nodes()[n];
+      if (info.constant || off_) continue;
+      NodeRow node{info.name, info.op, info.kernel, to_string(plan_.value(info.outputs[0]).shape)};
+      for (const KernelInfo& kernel : all_kernels()) {
+        if (kernel.name == info.kernel) node.level = kernel.level;
+      }
+      node.ms = nodes_[n].passes.median() * 1e3;
+      node.flops = info.flops * nodes_[n].share;
+      node.bytes = info.bytes * nodes_[n].share;
+      KernelShare& share = shares[info.kernel];
+      share.kernel = info.kernel;
+      ++share.nodes;
+      share.ms += node.ms;
+      flops[info.kernel] += node.flops;
+      row.between_ms -= node.ms;
+      row.nodes.push_back(std::move(node));
+    }
+    for (auto& [kernel, share] : shares) {
+      if (share.ms > 0) share.gflops = flops[kernel] / share.ms * 1e-6;
+      row.kernels.push_back(share);
+    }
+    std::ranges::sort(row.kernels, [](const KernelShare& a, const KernelShare& b) { return a.ms > b.ms; });
+  }
+
+ private:
+  struct Entry {
+    double seconds = 0, share = 0;  // of this pass; share of the capacity that was in use, summed over its runs
+    Times passes;
   };
-  row.first_ms = time_once(guarded) * 1e3;
-  SPINERT_TRY(status);
-  const Times times = repeat(options.repeats, options.repeats, 0, guarded);
+  Plan& plan_;
+  bool off_;
+  std::vector<Entry> nodes_;
+};
+
+// Runs once for first_ms, then `repeats` times; `in_between`, if there is one, follows each timed run. The work says
+// itself what went wrong.
+Status time_stage(const StageOptions& options, StageRow& row, const std::function<Status()>& work,
+                  const std::function<Status()>& in_between = nullptr) {
+  Status status;
+  Times times;
+  row.first_ms = time_once([&] { status = work(); }) * 1e3;
+  for (int i = 0; i < options.repeats && status.ok(); ++i) {
+    times.seconds.push_back(time_once([&] { status = work(); }));
+    if (status.ok() && in_between) status = in_between();
+  }
   row.median_ms = times.median() * 1e3;
   row.min_ms = times.best() * 1e3;
   return status;
@@ -109,8 +145,16 @@ Status bench_detector(const StageOptions& options, const Picture& picture, Stage
   Plan* plan = engine.value()->plan("detector");
   if (!plan) return error(ErrorId::E_MODEL_ARCH, "the model has no graph detector", options.model);
   SPINERT_TRY(place(picture, plan->tensor("canvas")));
-  SPINERT_TRY(time_stage(options, row, [&] { return plan->run(); }));
-  SPINERT_ASSIGN(row.kernels, breakdown(*engine.value(), *plan));
+  NodeTimer nodes(*engine.value(), *plan);
+  const auto pass = [&]() -> Status {
+    nodes.begin_pass();
+    SPINERT_TRY(nodes.run());
+    nodes.end_pass();
+    return {};
+  };
+  SPINERT_TRY(time_stage(
+      options, row, [&] { return plan->run(); }, nodes.off() ? nullptr : std::function<Status()>(pass)));
+  nodes.report(row);
   const DeviceInfo& device = engine.value()->device();
   row.isa = device.isa;
   row.precision = device.precision;
@@ -140,16 +184,24 @@ Status bench_classifier(const StageOptions& options, const Picture& picture, Sta
   const Tensor canvas = plan->tensor("canvas"), box_input = plan->tensor("boxes"), count = plan->tensor("count");
   SPINERT_TRY(place(picture, canvas));
   place_boxes(box_input, canvas.shape[1]);
-  const auto run_all = [&]() -> Status {
+  const auto for_batches = [&](const std::function<Status()>& run) -> Status {
     for (int64_t done = 0; done < boxes; done += batch) {
       *count.i32() = static_cast<int32_t>(std::min(batch, boxes - done));
-      SPINERT_TRY(plan->run());
+      SPINERT_TRY(run());
     }
     return {};
   };
-  SPINERT_TRY(time_stage(options, row, run_all));
-  *count.i32() = static_cast<int32_t>(batch);
-  SPINERT_ASSIGN(row.kernels, breakdown(*engine.value(), *plan));
+  NodeTimer nodes(*engine.value(), *plan);
+  const auto pass = [&]() -> Status {
+    nodes.begin_pass();
+    SPINERT_TRY(for_batches([&] { return nodes.run(); }));
+    nodes.end_pass();
+    return {};
+  };
+  SPINERT_TRY(time_stage(
+      options, row, [&] { return for_batches([&] { return plan->run(); }); },
+      nodes.off() ? nullptr : std::function<Status()>(pass)));
+  nodes.report(row);
   const DeviceInfo& device = engine.value()->device();
   row.isa = device.isa;
   row.precision = device.precision;

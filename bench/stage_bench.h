@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "diagnosis/images/picture.h"
+#include "kernels/base/kernel.h"
 #include "runtime/engine.h"
 
 namespace spinert::bench {
@@ -24,12 +25,21 @@ struct KernelShare {
   double ms = 0, gflops = 0;
 };
 
+// One node of the graph, in the order of the run; the times of several runs of a stage are added up.
+struct NodeRow {
+  std::string name, op, kernel, shape;  // of the first output
+  Level level = Level::any;
+  double ms = 0, flops = 0, bytes = 0;  // of the rows in use, not of the capacity
+};
+
 struct StageRow {
   std::string stage, isa, precision;
   int64_t patches = 0;
   double median_ms = 0, min_ms = 0, first_ms = 0, open_ms = 0, peak_rss_mb = 0;
   int threads = 1;
-  std::vector<KernelShare> kernels;  // slowest first; empty for the stage "slice"
+  std::vector<KernelShare> kernels;  // slowest first; empty for the stage "slice" and on cuda
+  std::vector<NodeRow> nodes;        // medians; empty where kernels is
+  double between_ms = 0;             // median_ms less the times of all nodes: calls, checks and what medians differ by
 };
 
 // Errors: those of opening a model and of running it; E_USAGE for an unknown stage.

@@ -16,11 +16,16 @@ constexpr const char* kGraphs[] = {"detector", "classifier"};
 // One number for all engines: their values must have the same shapes.
 constexpr int kBatch = 2;
 
-// Bounds are sums of products times the unit roundoff of float; here that of f16 takes its place, since operands were
-// rounded to it. On top, one rounding of the result: half a unit in the last place, or half a subnormal.
-Tolerance widened(const Tolerance& tolerance) {
-  constexpr double kRatio = 0x1p-10 / 0x1p-23, kHalfUnit = 0x1p-11, kHalfSubnormal = 0x1p-25;
-  return {tolerance.absolute * kRatio + kHalfSubnormal, tolerance.relative + kHalfUnit};
+// Bounds are sums of products times the unit roundoff of float; here that of the half type takes its place, since
+// operands were rounded to it. On top, one rounding of the result: half a unit in the last place, or what becomes 0.
+// dot_tolerance counts twice the spacing of float for every product. In bf16 it is the unit roundoff 2^-8, once for
+// each operand: twice as much would hide too much.
+Tolerance widened(const Tolerance& tolerance, DType half) {
+  constexpr double kFloatSpacing = 0x1p-23;
+  if (half == DType::f16) {
+    return {tolerance.absolute * (0x1p-10 / kFloatSpacing) + 0x1p-25, tolerance.relative + 0x1p-11};
+  }
+  return {tolerance.absolute * (0x1p-8 / kFloatSpacing) + 0x1p-126, tolerance.relative + 0x1p-8};
 }
 
 class Verifier {
@@ -152,7 +157,7 @@ class Verifier {
     Tolerance tolerance;
     // From the reference plan: it holds the plain weights that the bound depends on, a fast plan only packed ones.
     tolerance.absolute = want.tolerance(n, tolerance.relative);
-    if (node.half) tolerance = widened(tolerance);
+    if (node.half != DType::none) tolerance = widened(tolerance, node.half);
     for (const std::string& name : node.outputs) {
       if (name.empty()) continue;
       const Tensor expected = want.value(name), actual = got.value(name);

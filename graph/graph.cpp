@@ -52,6 +52,7 @@ Status infer_node(Graph& graph, const Node& node) {
   for (const int o : node.out) {
     TensorType type;
     type.self = o;
+    type.quantisation = graph.value(o).type.quantisation;
     out.push_back(type);
   }
   SPINERT_TRY(node.op->infer(node.params.get(), in, out).at("graph " + graph.name + ", node " + node.name));

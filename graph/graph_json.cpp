@@ -214,7 +214,12 @@ Status read_node(Graph& graph, const json& item, const ConstantLookup& constants
     return unfit(graph.name, "more than " + std::to_string(kMaxValues) + " values");
   }
   if (outputs.front() != name) return unfit(graph.name, "node " + name + " must be named after its first output");
-  return graph.add_node(op->id, std::move(outputs), std::move(params), std::move(inputs)).status();
+  SPINERT_TRY(graph.add_node(op->id, std::move(outputs), std::move(params), std::move(inputs)).status());
+  // What codes mean comes from a calibration (graph/quantisation.h), never from a graph.
+  for (const int output : graph.nodes.back().out) {
+    if (graph.value(output).type.dtype == DType::u8) return unfit(graph.name, "node " + name + " has outputs of u8");
+  }
+  return {};
 }
 
 ordered_json shape_json(const Shape& shape) {

@@ -127,7 +127,9 @@ const CpuFeatures& cpu_features() {
 
 const char* refusal(const KernelInfo& row, const OpCall& call) {
   const unsigned asked = asked_types(call.in) | asked_types(call.out);
-  if (row.backend != Backend::cuda && (asked & ~row.kernel->also_takes) != 0) {
+  // Rows of cuda tell 16-bit types apart themselves.
+  const unsigned told = row.backend == Backend::cuda ? kTakesU8 : kTakesF16 | kTakesBf16 | kTakesU8;
+  if ((asked & told & ~row.kernel->also_takes) != 0) {
     return "does not take activations of this type";
   }
   return row.kernel->rejects ? row.kernel->rejects(call) : nullptr;

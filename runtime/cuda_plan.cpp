@@ -55,7 +55,7 @@ Status CudaPlan::run(const RunControl& control) {
 }
 
 void CudaPlan::forget_copies() {
-  for (auto& [number, copy] : copies_) copy.fresh = false;
+  copies_.forget_all();
 }
 
 // Inputs, outputs, counts and flags have mirrors of their own.
@@ -89,23 +89,19 @@ Tensor CudaPlan::value(std::string_view name) const {
   if (!on_card || graph_.value(number).kind == Value::Kind::constant) return view;
   const int64_t bytes = view.bytes();
   const bool half = is_half(view.dtype);
-  Mirror& copy = copies_[number];
-  if (!copy.memory.data()) {
-    auto memory = AlignedBuffer::allocate(half ? 2 * bytes : bytes);
-    if (!memory.ok()) return view;
-    copy.memory = std::move(memory).value();
-  }
+  ValueCopies::Copy* copy = copies_.of(number, half ? 2 * bytes : bytes);
+  if (!copy) return view;
   Tensor narrow = view;
   if (half) narrow_.resize(static_cast<size_t>(bytes));
   narrow.data = narrow_.data();
-  view.data = copy.memory.data();
+  view.data = copy->memory.data();
   if (half) view.dtype = DType::f32;
-  if (!copy.fresh) {
+  if (!copy->fresh) {
     CudaStream& stream = device_.stream();
     stream.download(half ? narrow.data : view.data, on_card, bytes);
     if (!stream.synchronize().ok()) return view;  // the stream keeps the error for the next call that can tell
-    for (int64_t i = 0; half && i < view.elements(); ++i) view.f32()[i] = load_as_f32(narrow, i);
-    copy.fresh = true;
+    if (half) ValueCopies::widen(narrow, view.f32());
+    copy->fresh = true;
   }
   return view;
 }
@@ -115,19 +111,17 @@ void CudaPlan::upload_mirrors(const PlannedNode& planned) {
   CudaStream& stream = device_.stream();
   stream.upload(io_memory_, mirror_, io().results);
   for (size_t i = 0; i < planned.in.size(); ++i) {
-    const auto it = copies_.find(planned.node->in[i]);
-    if (it == copies_.end() || !it->second.fresh) continue;
+    const ValueCopies::Copy* copy = copies_.fresh(planned.node->in[i]);
+    if (!copy) continue;
     const Tensor& view = planned.in[i];
     if (!is_half(view.dtype)) {
-      stream.upload(view.data, it->second.memory.data(), view.bytes());
+      stream.upload(view.data, copy->memory.data(), view.bytes());
       continue;
     }
     narrow_.resize(static_cast<size_t>(view.bytes()));
     Tensor narrow = view;
     narrow.data = narrow_.data();
-    for (int64_t e = 0; e < view.elements(); ++e) {
-      store_from_f32(narrow, e, static_cast<const float*>(it->second.memory.data())[e]);
-    }
+    ValueCopies::narrow(static_cast<const float*>(copy->memory.data()), narrow);
     stream.upload(view.data, narrow.data, view.bytes());
     if (!stream.synchronize().ok()) return;  // narrow_ is used again
   }
@@ -137,23 +131,10 @@ Status CudaPlan::run_node(size_t index) {
   const PlannedNode& planned = nodes_[index];
   upload_mirrors(planned);
   enqueue_node(index);
-  for (const int output : planned.node->out) {
-    if (const auto it = copies_.find(output); it != copies_.end()) it->second.fresh = false;
-  }
+  copies_.forget(planned.node->out);
   CudaStream& stream = device_.stream();
   stream.download(mirror_, io_memory_, io().results);
   return stream.synchronize();
-}
-
-double CudaPlan::tolerance(size_t index, double& relative) const {
-  // The bound reads the data of the inputs, so the call is made of host copies.
-  const PlannedNode& planned = nodes_[index];
-  std::vector<Tensor> in;
-  for (const int number : planned.node->in)
-    in.push_back(number == kAbsent ? Tensor{} : value(graph_.value(number).name));
-  const Tolerance tolerance = planned.node->op->tolerance({planned.node->params.get(), in, planned.out});
-  relative = tolerance.relative;
-  return tolerance.absolute;
 }
 
 Tensor CudaPlan::on_device(std::string_view name) const {

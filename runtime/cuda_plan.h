@@ -2,11 +2,9 @@
 // captured graph of the upload of the inputs, every node, and the download of the results, and one synchronisation.
 #pragma once
 
-#include <map>
-
 #include "kernels/base/cuda_device.h"
-#include "runtime/aligned_buffer.h"
 #include "runtime/plan_impl.h"
+#include "runtime/value_copies.h"
 
 namespace spinert {
 
@@ -22,7 +20,6 @@ class CudaPlan : public PlanImpl {
   // For tools, slow: every call copies between mirrors and card and waits.
   Status run_node(size_t index) override;
   Tensor value(std::string_view name) const override;
-  double tolerance(size_t index, double& relative) const override;
   Status bind(void* arena, void* scratch) override;
 
   // For a capture that holds more than this plan (chained_plan.h): the nodes alone, and values as kernels see them.
@@ -39,10 +36,6 @@ class CudaPlan : public PlanImpl {
  private:
   CudaPlan(const CudaPlan& other);
 
-  struct Mirror {
-    AlignedBuffer memory;
-    bool fresh = false;  // holds what the card holds, or what the caller wrote over it
-  };
   void enqueue_node(size_t index);
   Tensor mirror_of(int number) const;
   bool mirrored(int number) const;
@@ -53,8 +46,7 @@ class CudaPlan : public PlanImpl {
   unsigned char* mirror_ = nullptr;     // pinned: inputs and results
   void* scratch_ = nullptr;
   std::unique_ptr<CudaGraph> recorded_;
-  // Host copies of other values, for tools: made when asked for, half types widened to f32.
-  mutable std::map<int, Mirror> copies_;
+  mutable ValueCopies copies_;                 // of values without a mirror
   mutable std::vector<unsigned char> narrow_;  // a half value on its way
 };
 

@@ -50,12 +50,22 @@ Status no_precision(ErrorId id, const std::string& precision, const std::string&
 }
 
 Result<Device> host_device(Backend backend, const EngineOptions& options) {
-  if (!options.precision.empty() && options.precision != "fp32") {
-    return no_precision(ErrorId::E_DEVICE, options.precision, "this device computes in fp32", "fp32");
+  const std::string precision = options.precision.empty() ? "fp32" : options.precision;
+  const bool mixed = precision == "mixed" && backend == Backend::cpu;
+  if (precision != "fp32" && !mixed) {
+    return no_precision(ErrorId::E_DEVICE, precision, "this device does not compute in it",
+                        backend == Backend::cpu ? "fp32 or mixed" : "fp32");
   }
-  Device device{.backend = backend, .limit = Level::any};
+  Device device{.backend = backend, .limit = Level::any, .precision = precision};
   if (backend == Backend::cpu) {
     SPINERT_ASSIGN(device.limit, resolve_isa(options.isa, cpu_levels(), cpu_features().best));
+  }
+  if (mixed && device.limit < Level::avx512_bf16) {
+    const bool bounded = cpu_features().best >= Level::avx512_bf16;
+    return error(ErrorId::E_DEVICE, bounded ? "mixed precision needs more than --isa allows"
+                                            : "this machine has no instructions for mixed precision")
+        .expected(std::string(level_name(Level::avx512_bf16)), std::string(level_name(device.limit)))
+        .hint(bounded ? "Leave --isa out." : "Use --precision fp32.");
   }
   return device;
 }

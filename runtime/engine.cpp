@@ -182,11 +182,13 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
     const auto wanted = [&](OpId op) {
       if (!options.fuse || left_out.contains(op)) return false;
       if (options.rewrites) return options.rewrites->contains(name_of(op));
-      return device.cuda && device.precision == "mixed";  // in fp32 only the slow rows take such nodes
+      return device.cuda && device.precision == "mixed";  // elsewhere only slow rows take such nodes
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
-    if (device.precision == "mixed") SPINERT_TRY(set_half_activations(graph, DType::f16));
+    if (device.precision == "mixed") {
+      SPINERT_TRY(set_half_activations(graph, device.cuda ? DType::f16 : DType::bf16));
+    }
     const auto refused = std::ranges::find_if(
         kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device); });
     if (refused != std::end(kOptional)) {

@@ -94,8 +94,8 @@ struct NodeInfo {
   std::vector<std::pair<std::string, std::string>> refusals;  // kernel, reason
   double flops = 0, bytes = 0;                                // at full capacity
   int64_t packed_bytes = 0, scratch_bytes = 0;
-  bool constant = false;  // depends on shapes only and ran once when the engine was opened
-  bool half = false;      // reads or writes 16-bit floats
+  bool constant = false;     // depends on shapes only and ran once when the engine was opened
+  DType half = DType::none;  // the 16-bit float type that it reads or writes, if any
 };
 
 // Of the card on cuda, of the host otherwise. All but the weights is there once for each lane.

@@ -1,5 +1,7 @@
 #include "runtime/host_plan.h"
 
+#include "kernels/base/half.h"
+
 namespace spinert {
 
 Status HostPlan::bind(void* arena, void* scratch) {
@@ -7,22 +9,32 @@ Status HostPlan::bind(void* arena, void* scratch) {
   scratch_ = scratch;
   bind_values(arena, memory_.data());
   for (size_t n = 0; n < nodes_.size(); ++n) {
-    if (nodes_[n].constant) SPINERT_TRY(run_node(n));
+    if (nodes_[n].constant) execute(nodes_[n]);
   }
   return {};
 }
 
+void HostPlan::execute(const PlannedNode& planned) {
+  planned.kernel->kernel->run(planned.call(), {.pool = &pool_, .packed = planned.packed, .scratch = scratch_});
+}
+
 Status HostPlan::run_node(size_t index) {
   const PlannedNode& planned = nodes_[index];
-  planned.kernel->kernel->run(planned.call(), {.pool = &pool_, .packed = planned.packed, .scratch = scratch_});
+  for (size_t i = 0; i < planned.in.size(); ++i) {
+    const ValueCopies::Copy* copy = copies_.fresh(planned.node->in[i]);
+    if (copy) ValueCopies::narrow(static_cast<const float*>(copy->memory.data()), planned.in[i]);
+  }
+  execute(planned);
+  copies_.forget(planned.node->out);
   return {};
 }
 
 Status HostPlan::run(const RunControl& control) {
+  copies_.forget_all();
   for (size_t n = 0; n < nodes_.size(); ++n) {
     if (nodes_[n].constant) continue;
     SPINERT_TRY(check_control(control, n));
-    SPINERT_TRY(run_node(n));
+    execute(nodes_[n]);
   }
   return {};
 }
@@ -34,13 +46,18 @@ Tensor HostPlan::tensor(std::string_view name) const {
 
 Tensor HostPlan::value(std::string_view name) const {
   const int number = graph_.find(name);
-  return number == kAbsent ? Tensor{} : values_[static_cast<size_t>(number)];
-}
-
-double HostPlan::tolerance(size_t index, double& relative) const {
-  const Tolerance tolerance = nodes_[index].node->op->tolerance(nodes_[index].call());
-  relative = tolerance.relative;
-  return tolerance.absolute;
+  if (number == kAbsent) return {};
+  Tensor view = values_[static_cast<size_t>(number)];
+  if (!is_half(view.dtype) || !view.data) return view;
+  const Tensor half = view;
+  view.dtype = DType::f32;
+  view.data = nullptr;
+  ValueCopies::Copy* copy = copies_.of(number, view.bytes());
+  if (!copy) return view;
+  view.data = copy->memory.data();
+  if (!copy->fresh) ValueCopies::widen(half, view.f32());
+  copy->fresh = true;
+  return view;
 }
 
 }  // namespace spinert

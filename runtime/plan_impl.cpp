@@ -23,6 +23,7 @@ Tensor typed_view(const TensorType& type) {
   view.dtype = type.dtype;
   view.shape = type.shape;
   view.count_scale = type.count_scale;
+  view.quantisation = type.quantisation;
   return view;
 }
 
@@ -92,8 +93,11 @@ Status PlanImpl::choose_kernels(const Device& device, int workers) {
     info.packed_bytes = planned.packed_bytes;
     info.scratch_bytes = planned.scratch_bytes;
     info.constant = planned.constant;
-    const auto is_half_tensor = [](const Tensor& tensor) { return is_half(tensor.dtype); };
-    info.half = std::ranges::any_of(planned.in, is_half_tensor) || std::ranges::any_of(planned.out, is_half_tensor);
+    for (const std::vector<Tensor>* list : {&planned.in, &planned.out}) {
+      for (const Tensor& tensor : *list) {
+        if (is_half(tensor.dtype)) info.half = tensor.dtype;
+      }
+    }
     infos_.push_back(std::move(info));
     nodes_.push_back(std::move(planned));
   }
@@ -183,6 +187,17 @@ Status PlanImpl::check_control(const RunControl& control, size_t node) const {
     return error(ErrorId::E_TIMEOUT, "the time limit was reached", where()).hint("Raise --timeout or leave it out.");
   }
   return {};
+}
+
+double PlanImpl::tolerance(size_t index, double& relative) const {
+  // The bound reads the data of the inputs, so the call is made of what tools see.
+  const PlannedNode& planned = nodes_[index];
+  std::vector<Tensor> in;
+  for (const int number : planned.node->in)
+    in.push_back(number == kAbsent ? Tensor{} : value(graph_.value(number).name));
+  const Tolerance tolerance = planned.node->op->tolerance({planned.node->params.get(), in, planned.out});
+  relative = tolerance.relative;
+  return tolerance.absolute;
 }
 
 int PlanImpl::find_io(std::string_view name) const {

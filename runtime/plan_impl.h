@@ -36,6 +36,7 @@ class PlanImpl : public Plan {
   static bool has_kernels(const Graph& graph, OpId op, const Device& device);
 
   const std::vector<NodeInfo>& nodes() const override { return infos_; }
+  double tolerance(size_t index, double& relative) const override;
 
   // For the engine that opens the model.
   const Graph& graph() const { return graph_; }

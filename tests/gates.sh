@@ -37,7 +37,7 @@ for file in $(grep -lE '\b_mm(256|512)?_' "${library[@]}"); do
 done
 
 # 4. Every kernel file for an instruction set opens with the eight words.
-for file in $(printf '%s\n' "${sources[@]}" | grep -E '^kernels/.*_(avx[a-z0-9_]*\.cpp|sm[0-9]+a?\.cu)$'); do
+for file in $(printf '%s\n' "${sources[@]}" | grep -E '^kernels/.*_((avx|amx_)[a-z0-9_]*\.cpp|sm[0-9]+a?\.cu)$'); do
   for word in Layout Tile Work Bound Measured Rejects Numerics Tried; do
     head -n 25 "$file" | grep -qE "^// $word\b" || fail "$file: its header lacks \"$word\""
   done

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "kernels/base/half.h"
 #include "tests/ops/op_case.h"
 
 namespace spinert {
@@ -18,6 +17,16 @@ void PrintTo(const Row& row, std::ostream* out) {
   *out << row.kernel->name;
 }
 
+// Every case of the operator, and again with bf16 activations where the row may take them.
+std::vector<std::string> lines(const KernelInfo& kernel) {
+  const cases::OpSuite& suite = cases::suite(kernel.op);
+  std::vector<std::string> all = suite.cases;
+  if (suite.half && (kernel.kernel->also_takes & kTakesBf16)) {
+    for (const std::string& text : suite.cases) all.push_back(text + " dtype=bf16");
+  }
+  return all;
+}
+
 class KernelCases : public testing::TestWithParam<Row> {};
 
 TEST_P(KernelCases, AgreesWithReference) {
@@ -28,7 +37,7 @@ TEST_P(KernelCases, AgreesWithReference) {
   int refused = 0, run = 0;
   for (const int threads : {1, 3}) {
     ThreadPool pool(threads);
-    for (const std::string& line : cases::suite(kernel.op).cases) {
+    for (const std::string& line : lines(kernel)) {
       const cases::CaseResult result = cases::check_case(line, kernel, pool);
       EXPECT_TRUE(result.status.ok()) << result.status.to_string() << " threads=" << threads;
       ++(result.skipped ? refused : run);
@@ -47,18 +56,27 @@ std::vector<Row> fast_rows() {
   return rows;
 }
 
-// No call may fall through: with --isa scalar some row of the cpu backend takes every case of every operator.
+// No call may fall through: with --isa scalar some row of the cpu backend takes every case of every operator, in f32 and
+// in bf16; f16 is for cards alone. The reference is f32.
 TEST(Registry, ScalarTakesEveryCase) {
   for (const OpInfo& op : all_ops()) {
     for (const std::string& text : cases::suite(op.id).cases) {
-      auto line = cases::CaseLine::parse(text);
-      ASSERT_TRUE(line.ok()) << line.status().to_string();
-      auto prepared = cases::prepare(line.value());
-      ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
-      const OpCall call = prepared.value().call();
-      if (std::ranges::any_of(call.out, [](const Tensor& y) { return is_half(y.dtype); })) continue;  // only on a card
-      EXPECT_NE(choose_kernel(op.id, Backend::cpu, Level::scalar, call), nullptr) << text;
-      EXPECT_NE(choose_kernel(op.id, Backend::reference, Level::any, call), nullptr) << text;
+      for (const char* type : {"", " dtype=bf16"}) {
+        if (*type && !cases::suite(op.id).half) continue;
+        auto line = cases::CaseLine::parse(text + type);
+        ASSERT_TRUE(line.ok()) << line.status().to_string();
+        auto prepared = cases::prepare(line.value());
+        ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
+        const OpCall call = prepared.value().call();
+        const auto is = [&](DType type_asked) {
+          const auto same = [&](const Tensor& tensor) { return tensor.dtype == type_asked; };
+          return std::ranges::any_of(call.in, same) || std::ranges::any_of(call.out, same);
+        };
+        if (is(DType::f16)) continue;
+        EXPECT_NE(choose_kernel(op.id, Backend::cpu, Level::scalar, call), nullptr) << text << type;
+        if (is(DType::bf16)) continue;
+        EXPECT_NE(choose_kernel(op.id, Backend::reference, Level::any, call), nullptr) << text;
+      }
     }
   }
 }

@@ -97,14 +97,14 @@ TEST(Winograd, ChoiceDoesNotDependOnTheBatch) {
 }
 
 // Every tile of every panel is computed once, and no thread has much more than its share.
-TEST(IgemmCut, CoversEveryTileAndFeedsEveryThread) {
+TEST(IgemmShares, CoversEveryTileAndFeedsEveryThread) {
   for (const int64_t tile : {2, 6, 14}) {
     for (const int64_t rows : {1, 13, 14, 49, 196, 392, 1000, 1024, 65536}) {
       for (const int threads : {1, 2, 3, 7, 16}) {
         for (const int64_t panels : {1, 2, 8, 64}) {
           const std::string what = std::to_string(rows) + " rows " + std::to_string(threads) + " threads " +
                                    std::to_string(panels) + " panels of tiles of " + std::to_string(tile);
-          const IgemmCut cut = igemm_cut(rows, panels, tile, threads);
+          const IgemmShares cut = igemm_shares(rows, panels, tile, threads);
           std::vector<int> done(static_cast<size_t>(cut.tiles * panels));
           int64_t longest = 0;
           for (int64_t t = 0; t < threads; ++t) {
@@ -134,10 +134,32 @@ TEST(IgemmCut, CoversEveryTileAndFeedsEveryThread) {
 }
 
 // Seven tiles for two threads: 4 against 3, so panels are split; a thousand rows are not.
-TEST(IgemmCut, SplitsPanelsOnlyForFewTiles) {
-  EXPECT_EQ(igemm_cut(98, 8, 14, 2).panel_groups, 2);
-  EXPECT_EQ(igemm_cut(1000, 32, 14, 2).panel_groups, 1);
-  EXPECT_EQ(igemm_cut(98, 1, 14, 2).panel_groups, 1);
+TEST(IgemmShares, SplitsPanelsOnlyForFewTiles) {
+  EXPECT_EQ(igemm_shares(98, 8, 14, 2).panel_groups, 2);
+  EXPECT_EQ(igemm_shares(1000, 32, 14, 2).panel_groups, 1);
+  EXPECT_EQ(igemm_shares(98, 1, 14, 2).panel_groups, 1);
+}
+
+TEST(IgemmCut, CoversEveryRowAndFeedsEveryThread) {
+  for (const int64_t tile : {2, 6, 14}) {
+    for (const int64_t rows : {1, 13, 14, 49, 196, 392, 1000, 65536}) {
+      for (const int threads : {1, 2, 3, 7, 16}) {
+        for (const int64_t panels : {1, 2, 8, 64}) {
+          const IgemmCut cut = igemm_cut(rows, panels, tile, threads, kIgemmBlockRows);
+          EXPECT_GE(cut.block_rows * cut.row_blocks, rows);
+          EXPECT_LT(cut.block_rows * (cut.row_blocks - 1), rows) << "an empty block";
+          EXPECT_EQ(cut.block_rows % tile, 0);
+          EXPECT_LE(cut.block_rows, kIgemmBlockRows);
+          EXPECT_GE(cut.panel_groups, 1);
+          EXPECT_LE(cut.panel_groups, panels);
+          const int64_t tiles = (rows + tile - 1) / tile;
+          if (tiles * panels >= threads && panels >= threads) {
+            EXPECT_GE(cut.items(), std::min<int64_t>(threads, tiles));
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/base/quantise.h"
+
 namespace spinert {
 namespace {
 
@@ -70,13 +72,10 @@ QuantisedTensor quantise_i8(std::span<const float> values, int64_t channels) {
     m = std::max(m, std::fabs(values[i]));
   }
   for (const float m : largest) {
-    const float scale = m / 127.0f;
-    result.scale.push_back(scale > 0 ? scale : 1.0f);  // also when m is so small that m / 127 underflows
+    result.scale.push_back(weight_step(m));
   }
   for (size_t i = 0; i < values.size(); ++i) {
-    // nearbyint rounds half to even in the default mode, which nothing in SpineRT changes.
-    const float q = std::nearbyint(values[i] / result.scale[i % static_cast<size_t>(channels)]);
-    result.values[i] = static_cast<int8_t>(std::clamp(q, -127.0f, 127.0f));
+    result.values[i] = quantised_weight(values[i], result.scale[i % static_cast<size_t>(channels)]);
   }
   return result;
 }

@@ -19,7 +19,7 @@ import torchvision
 from torch import nn
 
 import torch_pipeline
-from worker import fold_norms
+from torch_engine import fold_norms
 
 DECODE_CLIP = math.log(1000 / 16)
 FEATURE_LEVELS = 4

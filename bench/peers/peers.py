@@ -1,19 +1,16 @@
-"""SpineRT against ONNX Runtime, OpenVINO and torch on one machine: same weights, same slice, parity first, interleaved.
+"""SpineRT against ONNX Runtime, OpenVINO, torch and ncnn on one machine: same weights, same slice, parity first,
+interleaved. README.md says how, and which command makes the tables of docs/PERFORMANCE.md.
 
 Every engine lives in a process of its own and runs in turn, round after round, so that a busy machine hits all of them
-alike; a round gives one ratio per engine, and the table shows the median of the rounds.
+alike; a round gives one ratio per engine, and the tables show the median of the rounds.
 """
 import argparse
 import json
 import os
 import platform
-import shlex
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,185 +20,183 @@ sys.path.insert(0, str(ROOT / "tests" / "golden"))
 
 import own_venv  # noqa: E402
 
-own_venv.ensure(HERE / "requirements.txt", ("torch", "torchvision", "onnx", "onnxruntime", "openvino", "numpy", "PIL"))
+MODULES = ("torch", "torchvision", "onnx", "onnxruntime", "openvino", "nncf", "ncnn", "numpy", "PIL")
+own_venv.ensure(HERE / "requirements.txt", MODULES)
 
 import numpy as np  # noqa: E402
-import onnxruntime  # noqa: E402
-import openvino  # noqa: E402
 import torch  # noqa: E402
 
 import export_onnx  # noqa: E402
 import parity  # noqa: E402
 import picture as pictures  # noqa: E402
+import quantise  # noqa: E402
 import table  # noqa: E402
 import torch_pipeline  # noqa: E402
+from lanes import Lane, LaneFailed, Peer, SpineRt, measure, own_lane  # noqa: E402
 
-STAGES = ("detector", "classifier_1", "classifier_8")
-PAUSE_S = 0.3  # lets the spinning threads of the engine before go to sleep
-WARM_UPS = 3
-# float32 must agree. bfloat16 moves boxes visibly (another of two overlapping candidates may win): its lane shows what
-# the precision buys and costs, so only a broken graph is refused and the measured maxima stand in the table.
-LIMITS = {"f32": parity.Limits(0.99, 1e-3, 1e-3), "bf16": parity.Limits(0.8, 0.05, 0.1)}
+CLASSIFIERS = tuple(f"classifier_{batch}" for batch in export_onnx.BATCHES)
+NETWORKS = ("detector", *CLASSIFIERS)
+CONVOLUTIONS = tuple(export_onnx.CONVOLUTIONS)
+STAGES = (*NETWORKS, *CONVOLUTIONS, "roi_align")
+# float32 must agree. Lower precisions move boxes visibly (another of two overlapping candidates may win): such a lane
+# shows what the precision buys and costs, so only a broken network is refused and the measured maxima stand in the table.
+LIMITS = {
+    "f32": parity.Limits(0.99, 1e-3, 1e-3),
+    "bf16": parity.Limits(0.8, 0.05, 0.1),
+    "int8": parity.Limits(0.7, 0.2, 0.5),
+}
+OUR_PRECISIONS = {"fp32": "f32", "mixed": "bf16", "int8": "int8"}
+CONV_LIMITS = {"f32": 1e-3, "bf16": 0.05, "int8": 0.15}  # of the largest output
+PEERS = {  # name: engine, package, precision, stages, more of the job
+    "ONNX Runtime fp32": ("onnxruntime", "onnxruntime", "f32", (*NETWORKS, *CONVOLUTIONS), {}),
+    "ONNX Runtime int8": ("onnxruntime", "onnxruntime", "int8", (*NETWORKS, *CONVOLUTIONS), {}),
+    "OpenVINO f32": ("openvino", "openvino", "f32", (*NETWORKS, *CONVOLUTIONS), {"hint": "f32"}),
+    "OpenVINO bf16": ("openvino", "openvino", "bf16", (*NETWORKS, *CONVOLUTIONS), {"hint": "bf16"}),
+    "OpenVINO int8": ("openvino", "openvino", "int8", (*NETWORKS, *CONVOLUTIONS), {"hint": "f32"}),
+    "torch fp32": ("torch", "torch", "f32", (*NETWORKS, *CONVOLUTIONS, "roi_align"), {}),
+    "torch bf16": ("torch", "torch", "bf16", (*NETWORKS, *CONVOLUTIONS), {}),
+    "torch compiled": ("torch", "torch", "f32", NETWORKS[:3], {"compiled": True}),
+    "ncnn fp32": ("ncnn", "ncnn", "f32", (*CLASSIFIERS[:2], *CONVOLUTIONS), {}),
+    "ncnn bf16": ("ncnn", "ncnn", "bf16", (*CLASSIFIERS[:2], *CONVOLUTIONS), {}),
+}
 
 
-@dataclass
-class Lane:
-    """One engine in one precision."""
+class Reference:
+    """Torch's answers, the inputs of every stage, and the check of a lane against them."""
 
-    name: str
-    engine: str
-    precision: str
-    version: str
-    parity: str = ""
-    process: Any = None
-    facts: dict[str, float] = field(default_factory=dict)
-    ms: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
-
-    def start(self, job: dict[str, Any], folder: Path) -> None:
-        path = folder / f"{self.engine}-{self.precision}.json"
-        path.write_text(json.dumps({**job, "engine": self.engine, "precision": self.precision}))
-        threads = str(job["threads"])
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        command = [sys.executable, str(HERE / "worker.py"), str(path), repr(time.time())]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options, self.folder = options, folder
+        self.pipeline = torch_pipeline.pipeline_from_options(options)
+        config = self.pipeline.config
+        picture = pictures.read_picture(options.slice)
+        self.diagnosis = self.pipeline.diagnose(picture) if options.spinert else None
+        self.mean = np.array(config.classifier_mean, np.float32)[:, None, None]
+        self.std = np.array(config.classifier_std, np.float32)[:, None, None]
+        image, grey, self.boxes, self.scores = self.look(options.slice)
+        grey = np.resize(grey, (max(export_onnx.BATCHES), *grey.shape[1:]))  # repeats them if there are too few
+        self.probabilities = self.pipeline.classify(grey).numpy()
+        rng = np.random.default_rng(3)
+        pictures_in = {
+            name: rng.random((1, channels, side, side), dtype=np.float32)
+            for name, (channels, side) in export_onnx.CONVOLUTIONS.items()
+        }
+        self.inputs = folder / "inputs.npz"
+        np.savez(self.inputs, image=image, patches=self.normalise(grey), **pictures_in)
+        self.convolved = {}
+        with torch.inference_mode():
+            for name, (channels, _) in export_onnx.CONVOLUTIONS.items():
+                network = export_onnx.chain(channels, export_onnx.CHAIN)
+                self.convolved[name] = network(torch.from_numpy(pictures_in[name])).numpy()
+        self.files = export_onnx.export(
+            self.pipeline.detector, self.pipeline.classifier, self.pipeline.weights_id, torch.from_numpy(image),
+            options.cache,
         )
-        self.facts = self.receive()
+        self.pictures_in = pictures_in
+        self.calibration: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def receive(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended with status {self.process.wait()}")
-        return json.loads(line)
+    def normalise(self, grey: np.ndarray) -> np.ndarray:
+        return (grey[:, None] / np.float32(255) - self.mean) / self.std
 
-    def ask(self, **order: Any) -> dict[str, Any]:
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        return self.receive()
+    def look(self, path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """[3][size][size] picture, grey patches of its vertebrae, all boxes and scores."""
+        placed = pictures.place(pictures.read_picture(path).grey, self.pipeline.config.size)
+        boxes, scores, _ = self.pipeline.detect(placed.canvas)
+        chosen = boxes[scores >= self.pipeline.config.score_threshold].tolist()
+        image = np.repeat(placed.canvas[None] / np.float32(255), 3, axis=0)
+        return image, self.pipeline.patches(placed.canvas, chosen), boxes.numpy(), scores.numpy()
 
-    def stop(self) -> None:
-        if self.process:
-            self.process.stdin.close()
-            self.process.wait()
+    def calibrate(self, name: str) -> list[dict[str, np.ndarray]]:
+        """Inputs for the quantisers: every calibration slice, or its patches."""
+        if name.partition("_")[0] in CONVOLUTIONS:
+            return [{"in": self.pictures_in[name.partition("_")[0]]}]
+        if not self.calibration:
+            self.calibration = [self.look(path)[:2] for path in self.options.calibration]
+        if name.startswith("classifier"):
+            batch = int(name.partition("_")[2])
+            patches = np.concatenate([grey for _, grey in self.calibration])
+            if batch > len(patches):
+                patches = np.resize(patches, (batch, *patches.shape[1:]))
+            return [
+                {"patches": self.normalise(patches[i : i + batch])} for i in range(0, len(patches) - batch + 1, batch)
+            ][:64]
+        if name == "head":
+            parts = export_onnx.Whole(self.pipeline.detector, self.pipeline.config.size)
+            with torch.inference_mode():
+                outputs = [parts.propose(*parts.trunk(torch.from_numpy(image)))[1] for image, _ in self.calibration]
+            return [{"features": features.numpy()} for features in outputs]
+        return [{"image": image} for image, _ in self.calibration]
+
+    def check(self, lane: Lane, stage: str) -> None:
+        """Fills the lane's parity of this stage; LaneFailed where it is beyond the limits."""
+        if isinstance(lane, SpineRt):
+            if stage == "detector":
+                outcome = parity.compare(
+                    self.diagnosis, lane.diagnose(self.options.slice)["slices"][0], self.pipeline.config,
+                    LIMITS[lane.precision],
+                )
+                values = 1 - outcome.worst_iou, outcome.worst_score, outcome.worst_probability
+                lane.parity |= {"detector": "{:.1e} / {:.1e}".format(*values[:2]), CLASSIFIERS[1]: f"{values[2]:.1e}"}
+                if outcome.failures:
+                    raise LaneFailed("parity: " + "; ".join(outcome.failures)[:200])
+            return  # `spinert bench` compares a single kernel with its reference before it times it
+        if stage == "roi_align":
+            return  # torchvision is its own reference
+        target = self.folder / "outputs.npz"
+        lane.outputs(target)
+        got = np.load(target)
+        got = [got[key] for key in got.files]
+        limits = LIMITS[lane.precision]
+        if stage == "detector":
+            lane.parity[stage] = self.check_boxes(*got, limits)
+        elif stage in CLASSIFIERS:
+            expected = self.probabilities[: len(got[0])]
+            worst = float(np.abs(got[0] - expected).max())
+            lane.parity[stage] = f"{worst:.1e}"
+            if not worst <= limits.probability:
+                raise LaneFailed(f"parity: probabilities differ by {worst:.1e}")
+        else:
+            expected = self.convolved[stage]
+            worst = float(np.abs(got[0].reshape(expected.shape) - expected).max() / np.abs(expected).max())
+            lane.parity[stage] = f"{worst:.1e}"
+            if not worst <= CONV_LIMITS[lane.precision]:
+                raise LaneFailed(f"parity: outputs differ by {worst:.1e} of the largest")
+
+    def check_boxes(self, boxes: np.ndarray, scores: np.ndarray, limits: parity.Limits) -> str:
+        threshold = self.pipeline.config.score_threshold
+        want = [(b, s) for b, s in zip(self.boxes, self.scores) if s >= threshold]
+        have = [(b, s) for b, s in zip(boxes, scores) if s >= threshold]
+        worst_iou, worst_score = 1.0, 0.0
+        for box, score in want:
+            partner = max(have, key=lambda other: parity.iou(box, other[0]), default=(np.zeros(4), 0.0))
+            worst_iou = min(worst_iou, parity.iou(box, partner[0]))
+            worst_score = max(worst_score, abs(float(score) - float(partner[1])))
+        line = f"{1 - worst_iou:.1e} / {worst_score:.1e}"
+        if not (len(have) == len(want) and worst_iou >= limits.iou and worst_score <= limits.score):
+            raise LaneFailed(f"parity: {len(have)} boxes of {len(want)}, 1-IoU / score {line}")
+        return line
 
 
-@dataclass
-class SpineRt:
-    """The project's own program, called anew in each round (its `bench` warms up by itself)."""
-
-    binary: Path
-    model: Path
-    picture: Path
-    threads: int
-    extra: list[str]
-    folder: Path
-    name: str = "SpineRT"
-    precision: str = "f32"
-    version: str = ""
-    parity: str = ""
-    facts: dict[str, float] = field(default_factory=dict)
-    ms: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
-
-    def call(self, *arguments: str) -> None:
-        subprocess.run([str(self.binary), *arguments], check=True, stdout=subprocess.DEVNULL)
-
-    def diagnose(self) -> dict[str, Any]:
-        out = self.folder / "diagnose"
-        options = ["--model", str(self.model), "--threads", str(self.threads), "--overwrite", "replace"]
-        self.call("diagnose", str(self.picture), "-o", str(out), "--device", "cpu", "--precision", "fp32", *options)
-        return json.loads((out / "report.json").read_text())
-
-    def time(self, stage: str) -> float:
-        """Median in ms of one short bench run."""
-        name, _, batch = stage.partition("_")
-        target = self.folder / "bench.json"
-        options = ["--model", str(self.model), "--threads", str(self.threads), "--json", str(target), *self.extra]
-        patches = ["--patches", batch] if batch else []
-        self.call("bench", "--stage", name, *patches, *options)
-        row = next(r for r in json.loads(target.read_text())["stages"] if r["stage"] == name)
-        self.version = f"{row['isa']}, {row['precision']}"
-        if name == "detector" and not self.facts:
-            self.facts = {key: row[key] for key in ("open_ms", "first_ms", "peak_rss_mb") if key in row}
-        return row["median_ms"]
-
-
-def check(name: str, got: Any, expected: dict[str, np.ndarray], limits: parity.Limits, threshold: float) -> str:
-    """Compares a peer's outputs with torch; the line of maxima, or SystemExit where they are too far apart."""
-    want = [(b, s) for b, s in zip(expected["boxes"], expected["scores"]) if s >= threshold]
-    have = [(b, s) for b, s in zip(got["boxes"], got["scores"]) if s >= threshold]
-    worst_iou, worst_score = 1.0, 0.0
-    for box, score in want:
-        partner = max(have, key=lambda other: parity.iou(box, other[0]), default=(np.zeros(4), 0.0))
-        worst_iou = min(worst_iou, parity.iou(box, partner[0]))
-        worst_score = max(worst_score, abs(float(score) - float(partner[1])))
-    eight = float(np.abs(got["probabilities"] - expected["probabilities"]).max())
-    one = float(np.abs(got["single"] - expected["probabilities"][:1]).max())
-    line = difference(1 - worst_iou, worst_score, max(eight, one))
-    good = len(have) == len(want) and worst_iou >= limits.iou and worst_score <= limits.score
-    if not (good and max(eight, one) <= limits.probability):
-        raise SystemExit(f"parity of {name} fails, nothing is timed: {len(have)} boxes of {len(want)}, {line}")
-    return line
-
-
-def difference(box: float, score: float, probability: float) -> str:
-    return f"{box:.1e} / {score:.1e} / {probability:.1e}"
-
-
-def reference(options: argparse.Namespace, folder: Path) -> tuple[Any, dict[str, np.ndarray], Any, dict[str, Any]]:
-    """Torch's answers on the slice, the files for the workers, and what SpineRT's report must say."""
-    pipeline = torch_pipeline.pipeline_from_options(options)
-    picture = pictures.read_picture(options.slice)
-    placed = pictures.place(picture.grey, pipeline.config.size)
-    boxes, scores, _ = pipeline.detect(placed.canvas)
-    chosen = boxes[scores >= pipeline.config.score_threshold].tolist()
-    patches = pipeline.patches(placed.canvas, chosen)[: max(export_onnx.BATCHES)]
-    if len(patches) < max(export_onnx.BATCHES):
-        raise SystemExit(f"{options.slice} has too few vertebrae for a batch of {max(export_onnx.BATCHES)} patches")
-    expected = {"boxes": boxes.numpy(), "scores": scores.numpy(), "probabilities": pipeline.classify(patches).numpy()}
-    mean = np.array(pipeline.config.classifier_mean, np.float32)[:, None, None]
-    std = np.array(pipeline.config.classifier_std, np.float32)[:, None, None]
-    image = np.repeat(placed.canvas[None] / np.float32(255), 3, axis=0)
-    inputs = folder / "inputs.npz"
-    np.savez(inputs, image=image, patches=(patches[:, None] / np.float32(255) - mean) / std)
-    onnx = export_onnx.export(
-        pipeline.detector, pipeline.classifier, pipeline.weights_id, torch.from_numpy(image), options.cache
-    )
+def peers(options: argparse.Namespace, reference: Reference, folder: Path) -> list[Peer]:
+    """The peers that were asked for, with their files."""
     named = {key: getattr(options, key) for key in ("model", "detector", "classifier", "config")}
     weights = {key: str(path) for key, path in named.items() if path}
-    job = {"onnx": onnx, "inputs": str(inputs), "threads": options.threads, "weights": weights}
-    diagnosis = pipeline.diagnose(picture) if options.spinert else None
-    return pipeline, expected, diagnosis, job
-
-
-def lanes(wanted: list[str]) -> list[Lane]:
-    """The peers of this machine; bfloat16 only where the processor computes in it."""
-    rows = [
-        Lane("ONNX Runtime", "onnxruntime", "f32", onnxruntime.__version__),
-        Lane("OpenVINO f32", "openvino", "f32", openvino.__version__.split("-")[0]),
-        Lane("torch channels_last", "torch", "f32", torch.__version__),
-    ]
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        rows.insert(2, Lane("OpenVINO bf16", "openvino", "bf16", openvino.__version__.split("-")[0]))
-    return [row for row in rows if not wanted or f"{row.engine}-{row.precision}" in wanted or row.engine in wanted]
-
-
-def measure(options: argparse.Namespace, peers: list[Lane], own: SpineRt | None, stages: list[str]) -> None:
-    """Rounds: every engine once per round and stage, the order of the engines turning with the round."""
-    for lane in peers:
-        for stage in stages:
-            lane.ask(do="run", stage=stage, repeats=WARM_UPS)
-    everyone = [*([own] if own else []), *peers]
-    for turn in range(options.rounds):
-        for stage in stages:
-            for step in range(len(everyone)):
-                lane = everyone[(turn + step) % len(everyone)]
-                time.sleep(PAUSE_S)
-                if isinstance(lane, SpineRt):
-                    lane.ms[stage].append(lane.time(stage))
-                else:
-                    times = lane.ask(do="run", stage=stage, repeats=options.repeats)["ms"]
-                    lane.ms[stage].append(statistics.median(times))
-        print(f"round {turn + 1} of {options.rounds} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+    has_bf16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    made = []
+    for name, (engine, package, precision, stages, more) in PEERS.items():
+        if options.peers and not any(word in name for word in options.peers):
+            continue
+        if (more.get("compiled") and not options.compile) or (engine == "openvino" and precision == "bf16" and not has_bf16):
+            continue
+        files = reference.files
+        if precision == "int8":
+            wanted = {f: path for f, path in files.items() if f.partition("_")[0] in options.kinds}
+            files = quantise.quantise(wanted, engine, reference.calibrate)
+        job = {"engine": engine, "precision": precision, "threads": options.threads, "inputs": str(reference.inputs),
+               "files": files, "weights": weights, "compiled": False, **more}
+        limit = 1200.0 if job["compiled"] else 300.0
+        made.append(Peer(name=name, precision=precision, version=version(package), engine=engine, stages=stages,
+                         job=job, folder=folder, limit_s=limit))
+    return made
 
 
 def processor() -> str:
@@ -215,59 +210,69 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example: peers.py --model models/spine-demo.safetensors --spinert build/spinert --slice examples/a.png",
+        epilog="examples:\n"
+        "  peers.py --model models/spine-demo.safetensors --spinert build/spinert --slice examples/slice_001.png\n"
+        "  peers.py ... --ours 'fp32:' --ours 'mixed:--precision mixed' --stages detector --peers OpenVINO\n"
+        "  peers.py --merge detector.json classifier.json --markdown docs/PERFORMANCE.md",
     )
     torch_pipeline.add_weight_options(parser)
     parser.add_argument("--spinert", type=Path, help="the program; without it the peers are timed alone")
-    parser.add_argument("--spinert-args", default="--repeats 2", help="more options of `spinert bench`")
-    parser.add_argument("--slice", type=Path, required=True, help="a picture with at least two vertebrae")
+    parser.add_argument("--ours", action="append", metavar="NAME:OPTIONS",
+                        help="a lane of SpineRT and the options that make it; repeatable (default 'fp32:')")
+    parser.add_argument("--slice", type=Path, help="a picture with at least one vertebra")
+    parser.add_argument("--calibration", type=Path, nargs="+", default=sorted((ROOT / "examples").glob("*.png")),
+                        help="pictures that the peers' int8 is calibrated on (default: examples/)")
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds, at least 7 for a claim")
-    parser.add_argument("--repeats", type=int, default=2, help="runs of a peer per round (their median counts)")
-    parser.add_argument("--peers", nargs="*", default=[], help="e.g. onnxruntime openvino-bf16 (default: all)")
+    parser.add_argument("--repeats", type=int, default=2, help="runs per lane and round (their median counts)")
+    parser.add_argument("--peers", nargs="*", default=[], metavar="WORD", help="only lanes whose names hold such a word")
+    parser.add_argument("--compile", action="store_true", help="torch.compile too (its autotuning takes minutes)")
     parser.add_argument("--stages", nargs="*", default=list(STAGES), choices=STAGES)
     parser.add_argument("--cache", type=Path, default=HERE / ".venv" / "onnx", help="folder of the ONNX files")
     parser.add_argument("--json", type=Path, help="write every time of every round here")
-    parser.add_argument("--markdown", type=Path, help="replace the table between the peers marks of this file")
+    parser.add_argument("--merge", type=Path, nargs="+", metavar="JSON", help="measure nothing: tables of these runs")
+    parser.add_argument("--markdown", type=Path, help="replace the tables between the peers marks of this file")
     options = parser.parse_args()
+    if not options.merge and not options.slice:
+        parser.error("--slice is missing")
     if options.spinert and not options.model:
         parser.error("--spinert needs --model: both sides must compute with the same weights")
+    options.kinds = {"trunk", "propose", "head", "select"} if "detector" in options.stages else set()
+    options.kinds |= {stage.partition("_")[0] for stage in options.stages}
     return options
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        reference = Reference(options, folder)
+        everyone: list[Lane] = []
+        for text in (options.ours or ["fp32:"]) if options.spinert else []:
+            lane = own_lane(text, binary=options.spinert, model=options.model, folder=folder)
+            named = lane.arguments[lane.arguments.index("--precision") + 1] if "--precision" in lane.arguments else "fp32"
+            lane.precision = OUR_PRECISIONS[named]
+            if "--threads" not in lane.arguments:
+                lane.arguments += ["--threads", str(options.threads)]
+            everyone.append(lane)
+        everyone += peers(options, reference, folder)
+        try:
+            for stage in options.stages:
+                taking = [lane for lane in everyone if lane.ours or stage in lane.stages]
+                measure(stage, taking, options.rounds, options.repeats, reference.check)
+        finally:
+            for lane in everyone:
+                lane.stop()
+    head = {"machine": f"{processor()}, {os.cpu_count()} cores", "threads": options.threads, "rounds": options.rounds,
+            "slice": options.slice.name}
+    return table.document(everyone, head)
 
 
 def main() -> None:
     options = parse()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        pipeline, expected, diagnosis, job = reference(options, folder)
-        own = None
-        if options.spinert:
-            extra = shlex.split(options.spinert_args)
-            own = SpineRt(options.spinert, options.model, options.slice, options.threads, extra, folder)
-            outcome = parity.compare(diagnosis, own.diagnose()["slices"][0], pipeline.config, LIMITS["f32"])
-            if outcome.failures:
-                raise SystemExit("parity fails, nothing is timed: " + "; ".join(outcome.failures))
-            own.parity = difference(1 - outcome.worst_iou, outcome.worst_score, outcome.worst_probability)
-            print(f"SpineRT: {outcome.line()}", flush=True)
-        peers = lanes(options.peers)
-        try:
-            for lane in peers:
-                lane.start(job, folder)
-                outputs = folder / "outputs.npz"
-                lane.ask(do="outputs", file=str(outputs))
-                limits = LIMITS[lane.precision]
-                lane.parity = check(
-                    lane.name, np.load(outputs), expected, limits, pipeline.config.score_threshold
-                )
-                print(f"{lane.name}: 1-IoU / score / probability against torch: {lane.parity}", flush=True)
-            measure(options, peers, own, options.stages)
-        finally:
-            for lane in peers:
-                lane.stop()
-    machine = f"{processor()}, {os.cpu_count()} cores, {options.threads} threads, {options.rounds} rounds"
-    text = table.markdown(([own] if own else []) + peers, options.stages, machine, options.slice.name)
+    document = table.merge([json.loads(path.read_text()) for path in options.merge]) if options.merge else run(options)
+    text = table.markdown(document)
     print(text)
     if options.json:
-        options.json.write_text(json.dumps(table.document(([own] if own else []) + peers, machine), indent=1) + "\n")
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
     if options.markdown:
         table.replace_between_marks(options.markdown, text)
 

@@ -1,56 +1,127 @@
-"""The results of peers.py as a Markdown table and as JSON."""
+"""The results of peers.py as JSON and as Markdown tables."""
 import statistics
 from pathlib import Path
 from typing import Any, Sequence
 
 BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
-TITLES = {"detector": "detector", "classifier_1": "ResNet50, 1 patch", "classifier_8": "ResNet50, 8 patches (each)"}
-FACTS = ["open, ms", "first run, ms", "peak RSS, MB", "1-IoU / score / probability"]
-PER_RUN = {"detector": 1, "classifier_1": 1, "classifier_8": 8}
+SLICE_PATCHES = 68  # 17 vertebrae x 4 patches
+TITLES = {
+    "detector": "detector",
+    "classifier_1": "ResNet50, 1 patch",
+    "classifier_8": "8 patches, each",
+    "classifier_64": "64 patches, each",
+    "slice": f"slice, {SLICE_PATCHES} patches",
+    "conv256": "3x3 256->256",
+    "conv64": "3x3 64->64",
+    "roi_align": "RoIAlign",
+}
+FACTS = {"open_ms": "open, ms", "first_ms": "first run, ms", "peak_rss_mb": "peak RSS, MB", "graph_breaks": "graph breaks"}
+Row = dict[str, Any]
 
 
-def ratio(lane: Any, base: Any, stage: str) -> tuple[float, float, float]:
-    """Median, smallest and largest of the rounds' time(lane) / time(base)."""
-    rounds = [a / b for a, b in zip(lane.ms[stage], base.ms[stage])]
-    return statistics.median(rounds), min(rounds), max(rounds)
+def patches_of(stage: str) -> int:
+    kind, _, batch = stage.partition("_")
+    return int(batch) if kind == "classifier" else 1
 
 
-def markdown(lanes: Sequence[Any], stages: Sequence[str], machine: str, picture: str) -> str:
-    """One row per engine; cells are `median (minimum) ms, ratio`; the first engine is the base of the ratios."""
-    base = lanes[0]
+def each(row: Row, stage: str) -> list[float]:
+    """Times of the rounds: per patch for the classifier; the slice is the detector and 68 patches at the better batch."""
+    if stage != "slice":
+        return [value / patches_of(stage) for value in row["ms"].get(stage, [])]
+    batches = [each(row, name) for name in row["ms"] if name.startswith("classifier")]
+    if not batches or "detector" not in row["ms"]:
+        return []
+    best = min(batches, key=statistics.median)
+    return [detector + SLICE_PATCHES * patch for detector, patch in zip(row["ms"]["detector"], best)]
+
+
+def ratio(row: Row, base: Row, stage: str) -> tuple[float, float, float] | None:
+    """Median, smallest and largest of the rounds' time(row) / time(base)."""
+    rounds = [a / b for a, b in zip(each(row, stage), each(base, stage))]
+    return (statistics.median(rounds), min(rounds), max(rounds)) if rounds else None
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
+
+
+def stages_of(rows: Sequence[Row]) -> list[str]:
+    return [stage for stage in TITLES if any(each(row, stage) for row in rows)]
+
+
+def is_base(row: Row) -> bool:
+    """Lanes of ours that others are compared with: full width, all threads."""
+    return row["ours"] and not any(option in row["arguments"] for option in ("--threads", "--isa"))
+
+
+def markdown(document: dict[str, Any]) -> str:
+    rows, head = document["engines"], document["run"]
+    stages = stages_of(rows)
     lines = [
-        f"{machine}; slice `{picture}`.",
-        f"Cells: median (minimum) in ms; then the time over that of {base.name} in the same round:",
-        "median [smallest, largest].",
+        f"{head['machine']}, {head['threads']} threads, {head['rounds']} rounds; slice `{head['slice']}`.",
+        f"The slice column is the detector and {SLICE_PATCHES} patches at the lane's better batch size.",
         "",
-        "| engine | version | " + " | ".join([TITLES[s] for s in stages] + FACTS) + " |",
-        "|---" * (2 + len(stages) + len(FACTS)) + "|",
+        "Time, ms: median (minimum) of the rounds.",
+        "",
     ]
-    for lane in lanes:
+    cells = []
+    for row in rows:
+        times = [each(row, stage) for stage in stages]
+        texts = [f"{statistics.median(t):.2f} ({min(t):.2f})" if t else "failed" if s in row["failed"] else "-"
+                 for s, t in zip(stages, times)]
+        cells.append([row["name"], row["version"], *texts])
+    lines += grid(["engine", "version", *(TITLES[s] for s in stages)], cells)
+    for base in filter(is_base, rows):
+        known = [stage for stage in stages if each(base, stage)]
+        if not known:
+            continue
+        lines += [f"Time over that of {base['name']} in the same round: median [smallest, largest].", ""]
         cells = []
-        for stage in stages:
-            times = [value / PER_RUN[stage] for value in lane.ms[stage]]
-            cell = f"{statistics.median(times):.1f} ({min(times):.1f})"
-            if lane is not base:
-                middle, low, high = ratio(lane, base, stage)
-                cell += f"; {middle:.2f} [{low:.2f}, {high:.2f}]"
-            cells.append(cell)
-        facts = [f"{lane.facts[k]:.0f}" if k in lane.facts else "-" for k in ("open_ms", "first_ms", "peak_rss_mb")]
-        lines.append("| " + " | ".join([lane.name, lane.version, *cells, *facts, lane.parity]) + " |")
-    lines += [
-        "",
-        "Open: importing the engine and opening the detector; first run: the detector's. Peak RSS:",
-        "detector and classifier in one process after one run each.",
-        "Last column: largest difference from torch (plain, NCHW) on this slice.",
+        for row in rows:
+            if row is base:
+                continue
+            ratios = [ratio(row, base, stage) for stage in known]
+            cells.append([row["name"], *("{:.2f} [{:.2f}, {:.2f}]".format(*r) if r else "-" for r in ratios)])
+        lines += grid(["engine", *(TITLES[s] for s in known)], cells)
+    facts = [key for key in FACTS if any(key in row["facts"] for row in rows)]
+    checked = [stage for stage in TITLES if any(stage in row["parity"] for row in rows)]
+    lines += ["Opening and first run of the detector, memory, and the largest difference from torch (plain, fp32) on this "
+              "slice: 1-IoU / score of the detector's boxes, probability, output of the three convolutions over the "
+              "largest one.", ""]
+    cells = [
+        [row["name"], *(f"{row['facts'][key]:.0f}" if key in row["facts"] else "-" for key in facts),
+         *(row["parity"].get(stage, "-") for stage in checked)]
+        for row in rows
     ]
-    return "\n".join(lines)
+    lines += grid(["engine", *(FACTS[k] for k in facts), *(TITLES[s].split(",")[0] + f" ({s})" for s in checked)], cells)
+    for row in rows:
+        lines += [f"- {row['name']}, {TITLES[stage]}: {reason}" for stage, reason in row["failed"].items()]
+    return "\n".join(lines).strip()
 
 
-def document(lanes: Sequence[Any], machine: str) -> dict[str, Any]:
-    rows = [
-        {key: getattr(lane, key) for key in ("name", "version", "precision", "parity", "facts", "ms")} for lane in lanes
-    ]
-    return {"schema": "spinert.peers/1", "machine": machine, "engines": rows}
+def document(lanes: Sequence[Any], head: dict[str, Any]) -> dict[str, Any]:
+    keys = ("name", "version", "precision", "ours", "parity", "facts", "failed", "ms")
+    rows = [{**{key: getattr(lane, key) for key in keys}, "arguments": list(getattr(lane, "arguments", []))}
+            for lane in lanes]
+    for row in rows:
+        # The run's own number of threads is no choice of the lane.
+        if row["arguments"][-2:] == ["--threads", str(head["threads"])]:
+            row["arguments"] = row["arguments"][:-2]
+    return {"schema": "spinert.peers/2", "run": head, "engines": rows}
+
+
+def merge(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Runs of different stages as one; a stage that two runs hold is taken from the later one."""
+    rows: dict[str, Row] = {}
+    for one in documents:
+        for row in one["engines"]:
+            kept = rows.setdefault(row["name"], row)
+            for key in ("parity", "facts", "failed", "ms"):
+                kept[key] = {**kept[key], **row[key]}
+            kept["failed"] = {stage: reason for stage, reason in kept["failed"].items() if stage not in row["ms"]}
+            kept["version"] = kept["version"] or row["version"]
+    return {**documents[-1], "engines": list(rows.values())}
 
 
 def replace_between_marks(path: Path, text: str) -> None:

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "kernels/base/half.h"
+
 namespace spinert {
 
 void visit_activation(Activation& activation, ParamVisitor& visitor) {
@@ -15,11 +17,11 @@ void visit_activation(Activation& activation, ParamVisitor& visitor) {
 }
 
 double max_abs(const Tensor& tensor) {
-  if (!tensor.data || tensor.dtype != DType::f32 || tensor.elements() == 0) return 0;
+  if (!tensor.data || !is_activation(tensor.dtype) || tensor.elements() == 0) return 0;
   const int64_t row = tensor.shape.rank == 0 ? 1 : tensor.elements() / tensor.shape[0];
   const int64_t n = tensor.rows() * row;
   float largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(tensor.f32()[i]));
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(load_as_f32(tensor, i)));
   return largest;
 }
 

@@ -34,7 +34,7 @@ SPINERT_HOST_DEVICE T activate(Activation activation, T x) {
   return x;
 }
 
-// Largest |x| of an f32 tensor's rows in use; 0 for an absent one. For tolerances.
+// Largest |x| of an activation's rows in use; 0 for an absent one. For tolerances.
 double max_abs(const Tensor& tensor);
 
 // Error bound of a dot product of length k over a and b summed in any order in float, against double:

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "kernels/base/quantise.h"
+
 namespace spinert {
 namespace {
 
@@ -36,6 +38,7 @@ float load_as_f32(const Tensor& tensor, int64_t i) {
   switch (tensor.dtype) {
     case DType::f16: return f16_to_f32(tensor.as<uint16_t>()[i]);
     case DType::bf16: return bf16_to_f32(tensor.as<uint16_t>()[i]);
+    case DType::u8: return dequantised(tensor.as<uint8_t>()[i], tensor.quantisation);
     default: return tensor.f32()[i];
   }
 }
@@ -44,6 +47,7 @@ void store_from_f32(const Tensor& tensor, int64_t i, float value) {
   switch (tensor.dtype) {
     case DType::f16: tensor.as<uint16_t>()[i] = f32_to_f16(value); break;
     case DType::bf16: tensor.as<uint16_t>()[i] = f32_to_bf16(value); break;
+    case DType::u8: tensor.as<uint8_t>()[i] = quantised(value, tensor.quantisation); break;
     default: tensor.f32()[i] = value; break;
   }
 }

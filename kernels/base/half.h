@@ -1,4 +1,5 @@
-// half.h - the two 16-bit float formats as they lie in memory, and conversions with one rounding (half to even).
+// half.h - the two 16-bit float formats as they lie in memory, and conversions with one rounding (half to even); how
+// to read and write one element of any type that activations have.
 //
 // f16 is IEEE binary16, bf16 the upper half of binary32. Both are storage: arithmetic is float. The conversions here
 // are the definition on every backend; device code may use an instruction that gives the same bits
@@ -36,12 +37,12 @@ inline float bf16_to_f32(uint16_t bits) {
 
 // The types that activations may have.
 constexpr bool is_activation(DType type) {
-  return type == DType::f32 || type == DType::f16 || type == DType::bf16;
+  return type == DType::f32 || type == DType::f16 || type == DType::bf16 || type == DType::u8;
 }
 constexpr bool is_half(DType type) {
   return type == DType::f16 || type == DType::bf16;
 }
-// Element i of a float tensor of any of these types.
+// Element i of a tensor of any of these types. Codes of u8 are read and written by kernels/base/quantise.h.
 float load_as_f32(const Tensor& tensor, int64_t i);
 void store_from_f32(const Tensor& tensor, int64_t i, float value);
 

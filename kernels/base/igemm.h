@@ -20,20 +20,31 @@ inline constexpr int64_t kIgemmChunk = 16;
 inline constexpr int64_t kIgemmBlockK = 1536, kIgemmBlockRows = 112;
 inline constexpr int64_t kIgemmLong = 8192, kIgemmLongK = 512, kIgemmLongRows = 336;
 
-// One call, sizes in elements. All pointers are read-only but y.
-struct IgemmProblem {
-  const float* x = nullptr;  // [batch][in_h][in_w][in_c]
+// Geometry of one call, sizes in elements.
+struct IgemmShape {
   int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1;
   int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1;
   int64_t out_h = 1, out_w = 1, out_c = 1;
+  int64_t residual_h = 0, residual_w = 0, residual_upsample = 1;
+
+  int64_t rows() const { return batch * out_h * out_w; }
+  // The row of the residual that belongs to row m of the output.
+  int64_t residual_row(int64_t m) const {
+    if (residual_upsample == 1) return m;
+    const int64_t x = m % out_w / residual_upsample, y = m / out_w % out_h / residual_upsample;
+    return (m / (out_w * out_h) * residual_h + y) * residual_w + x;
+  }
+};
+
+// One call. All pointers are read-only but y.
+struct IgemmProblem : IgemmShape {
+  const float* x = nullptr;         // [batch][in_h][in_w][in_c]
   const float* packed = nullptr;    // igemm_pack
   const float* bias = nullptr;      // [out_c] or null
   const float* residual = nullptr;  // [batch][residual_h][residual_w][out_c] or null
-  int64_t residual_h = 0, residual_w = 0, residual_upsample = 1;
   Activation activation = Activation::none;
   float* y = nullptr;  // [batch][out_h][out_w][out_c]
 
-  int64_t rows() const { return batch * out_h * out_w; }
   int64_t chunks_per_tap() const { return (in_c + kIgemmChunk - 1) / kIgemmChunk; }
   int64_t chunks() const { return kernel_h * kernel_w * chunks_per_tap(); }
 };
@@ -53,13 +64,22 @@ int64_t igemm_scratch_floats(int64_t tile_rows);
 struct IgemmBlock {
   int64_t tile, tiles, group;  // tiles [tile, tile + tiles) of this group of panels
 };
-struct IgemmCut {
+struct IgemmShares {
   int64_t tiles, panels, panel_groups;
   int64_t items() const { return tiles * panel_groups; }
   int64_t panel_begin(int64_t group) const { return panels * group / panel_groups; }
   // The block at `item` of a share that ends at `end`: of at most `largest` tiles, as equal as the share allows.
   IgemmBlock block(int64_t item, int64_t end, int64_t largest) const;
 };
-IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads);
+IgemmShares igemm_shares(int64_t rows, int64_t panels, int64_t tile_rows, int threads);
+
+// The same in whole row blocks: row blocks, times groups of panels when there are fewer blocks than
+// threads. The cut never changes a result: every output is one sum in the order of k.
+struct IgemmCut {
+  int64_t block_rows, row_blocks, panel_groups;
+  int64_t items() const { return row_blocks * panel_groups; }
+};
+// largest_block: rows of the largest block that the caller's buffers hold.
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads, int64_t largest_block);
 
 }  // namespace spinert

@@ -21,7 +21,7 @@ class Igemm {
   static void run(const IgemmProblem& p, void* scratch, ThreadPool& pool) {
     const int64_t rows = p.rows(), panels = (p.out_c + kPanel - 1) / kPanel;
     if (rows == 0 || p.out_c == 0) return;
-    const IgemmCut cut = igemm_cut(rows, panels, kTileRows, pool.size());
+    const IgemmShares cut = igemm_shares(rows, panels, kTileRows, pool.size());
     const bool is_long = p.chunks() * kIgemmChunk >= kIgemmLong;
     const int64_t largest = is_long ? kIgemmLongRows : kIgemmBlockRows;
     const int64_t step = (is_long ? kIgemmLongK : kIgemmBlockK) / kIgemmChunk;
@@ -199,7 +199,7 @@ class Igemm {
 #pragma GCC unroll 16
     for (int r = 0; r < kTileRows; ++r) {
       if (r >= rows) continue;
-      const float* residual = ends && p.residual ? residual_row(p, row + r) + column : nullptr;
+      const float* residual = ends && p.residual ? p.residual + p.residual_row(row + r) * p.out_c + column : nullptr;
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         Reg sum = acc[r][v];
@@ -211,12 +211,6 @@ class Igemm {
         store_columns(y + r * p.out_c, v, columns, sum);
       }
     }
-  }
-
-  static const float* residual_row(const IgemmProblem& p, int64_t m) {
-    if (p.residual_upsample == 1) return p.residual + m * p.out_c;
-    const int64_t x = m % p.out_w / p.residual_upsample, y = m / p.out_w % p.out_h / p.residual_upsample;
-    return p.residual + ((m / (p.out_w * p.out_h) * p.residual_h + y) * p.residual_w + x) * p.out_c;
   }
 
   static Reg load_columns(const float* from, int v, int64_t columns) {

@@ -39,7 +39,7 @@ Status check_input(const char* op, const char* name, const TensorType& in, DType
 Status check_activation(const char* op, const char* name, const TensorType& in, int rank) {
   if (!is_activation(in.dtype)) {
     return refuse_arch(op, std::string("type of ") + name)
-        .expected("f32, f16 or bf16", std::string(dtype_name(in.dtype)));
+        .expected("f32, f16, bf16 or u8", std::string(dtype_name(in.dtype)));
   }
   return check_input(op, name, in, in.dtype, rank);
 }
@@ -47,7 +47,7 @@ Status check_activation(const char* op, const char* name, const TensorType& in, 
 Status check_output_type(const char* op, DType parameter, DType input, DType& output) {
   output = parameter == DType::none ? input : parameter;
   if (is_activation(output)) return {};
-  return refuse_arch(op, "type of the output").expected("f32, f16 or bf16", std::string(dtype_name(output)));
+  return refuse_arch(op, "type of the output").expected("f32, f16, bf16 or u8", std::string(dtype_name(output)));
 }
 
 void visit_output_type(DType& output, ParamVisitor& visitor) {
@@ -55,8 +55,8 @@ void visit_output_type(DType& output, ParamVisitor& visitor) {
   visitor.field("output", name);
   output = DType::none;
   if (name.empty()) return;
-  output = DType::u8;
-  for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+  output = DType::i8;
+  for (const DType type : {DType::f32, DType::f16, DType::bf16, DType::u8}) {
     if (name == dtype_name(type)) output = type;
   }
 }

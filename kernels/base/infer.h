@@ -18,11 +18,11 @@ Status check_arity(const char* op, std::span<const TensorType> in, std::span<Ten
 // Input `name` must be of that type and rank, without negative extents and not above kMaxElements.
 Status check_input(const char* op, const char* name, const TensorType& in, DType dtype, int rank);
 
-// The same for an activation, which may be f32, f16 or bf16.
+// The same for an activation, which may be f32, f16, bf16 or u8.
 Status check_activation(const char* op, const char* name, const TensorType& in, int rank);
-// The type of an output whose parameter `output` is none (as the input) or a float type; nothing for another type.
+// The type of an output whose parameter `output` is none (as the input) or an activation's; nothing for another type.
 Status check_output_type(const char* op, DType parameter, DType input, DType& output);
-// Reads and writes such a parameter by name: "", "f32", "f16", "bf16". Another name becomes u8, which is refused.
+// Reads and writes such a parameter by name: "", "f32", "f16", "bf16", "u8". Another name becomes i8, which is refused.
 void visit_output_type(DType& output, ParamVisitor& visitor);
 
 // Fills an output. Refuses shapes with negative extents or more than kMaxElements elements. count and count_scale as in

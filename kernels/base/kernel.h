@@ -44,6 +44,9 @@ struct TensorType {
   int self = -1;            // set by the caller for inputs and outputs before infer runs
   int count = -1;           // the value that holds the number of rows in use
   int64_t count_scale = 1;  // rows in use = *count * count_scale
+  // Of u8. Of an output it is set by the caller before infer runs, and left alone but by operators that hand the codes
+  // of their input on (max_pool2d).
+  Quantisation quantisation;
 
   bool present() const { return dtype != DType::none; }
 };
@@ -106,7 +109,8 @@ struct Kernel {
   // integers are held against the operator's tolerance instead of 0.
   bool exact_on_integers = true;
   // On cpu and reference: the 16-bit and 8-bit types that inputs and outputs may have. A call with another one is
-  // refused before rejects() is asked; which mixtures fit is for rejects() to say. cuda rows say all in rejects().
+  // refused before rejects() is asked; which mixtures fit is for rejects() to say. cuda rows take no 8-bit type and say
+  // the rest in rejects().
   unsigned also_takes = 0;
 };
 

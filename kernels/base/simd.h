@@ -12,15 +12,20 @@
 //   zero set1 load loadu store storeu        load and store want kLanes * 4 byte alignment
 //   load_n store_n                           first n lanes, 0 <= n <= kLanes; the others read as 0 and are not touched
 //   loadu storeu load_n store_n of bf16*     the same over bf16 in memory; one rounding, the bits of half.h
+//   stream fence                             a store past the caches, aligned like store; fence() before another
+//                                            thread may read it
 //   add sub mul div                          one rounding each
 //   madd(a, b, c) = a * b + c                SimdScalar: two roundings; the others: one (fused)
 //   max min                                  b if either is NaN and if equal, so max(zero(), x) is a relu that keeps
 //   NaN max_nan                                  NaN if either is NaN greater(a, b) -> M, any(M)               false
 //   for NaN blend(m, a, b)                           m ? b : a gather(base, index)                      index: kLanes
 //   int32; kLanes loads hsum(v)                                  sum of lanes, pairwise, in a fixed order
+//   load_u8(p, n)                            the first n bytes as numbers, the others as 0
+//   store_u8(p, v, zero, n)                  clamp(round_half_even(v) + zero, 0, 255); NaN gives 0 (quantise.h)
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -46,6 +51,8 @@ struct SimdScalar {
   static V load_n(const float* p, int64_t n) { return n > 0 ? *p : 0.0f; }
   static void store(float* p, V v) { *p = v; }
   static void storeu(float* p, V v) { *p = v; }
+  static void stream(float* p, V v) { *p = v; }
+  static void fence() {}
   static void store_n(float* p, V v, int64_t n) {
     if (n > 0) *p = v;
   }
@@ -58,6 +65,7 @@ struct SimdScalar {
   static void store_n(bf16* p, V v, int64_t n) {
     if (n > 0) storeu(p, v);
   }
+  static void stream(bf16* p, V v) { storeu(p, v); }
   static V add(V a, V b) { return a + b; }
   static V sub(V a, V b) { return a - b; }
   static V mul(V a, V b) { return a * b; }
@@ -71,6 +79,11 @@ struct SimdScalar {
   static V blend(M m, V a, V b) { return m ? b : a; }
   static V gather(const float* base, const int32_t* index) { return base[*index]; }
   static float hsum(V v) { return v; }
+  static V load_u8(const uint8_t* p, int64_t n) { return n > 0 ? static_cast<float>(*p) : 0.0f; }
+  static void store_u8(uint8_t* p, V v, int32_t zero, int64_t n) {
+    const float low = static_cast<float>(-zero), high = static_cast<float>(255 - zero);
+    if (n > 0) *p = static_cast<uint8_t>(static_cast<int32_t>(std::nearbyint(min(max(v, low), high))) + zero);
+  }
 };
 
 #if defined(__AVX2__) && defined(__FMA__)
@@ -92,6 +105,8 @@ struct SimdAvx2 {
   static V load_n(const float* p, int64_t n) { return _mm256_maskload_ps(p, mask_n(n)); }
   static void store(float* p, V v) { _mm256_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm256_storeu_ps(p, v); }
+  static void stream(float* p, V v) { _mm256_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static void store_n(float* p, V v, int64_t n) { _mm256_maskstore_ps(p, mask_n(n), v); }
   static V loadu(const bf16* p) {
     const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
@@ -112,6 +127,11 @@ struct SimdAvx2 {
     const __m256i rounded = _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), nan, is_nan);
     const __m128i low = _mm256_castsi256_si128(rounded), high = _mm256_extracti128_si256(rounded, 1);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(low, high));
+  }
+  static void stream(bf16* p, V v) {
+    bf16 lanes[kLanes];
+    storeu(lanes, v);
+    _mm_stream_si128(reinterpret_cast<__m128i*>(p), _mm_loadu_si128(reinterpret_cast<const __m128i*>(lanes)));
   }
   static void store_n(bf16* p, V v, int64_t n) {
     if (n >= kLanes) return storeu(p, v);
@@ -138,6 +158,18 @@ struct SimdAvx2 {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
+  static V load_u8(const uint8_t* p, int64_t n) {
+    alignas(8) uint8_t lanes[kLanes] = {};
+    for (int64_t i = 0; i < n && i < kLanes; ++i) lanes[i] = p[i];
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(lanes))));
+  }
+  static void store_u8(uint8_t* p, V v, int32_t zero, int64_t n) {
+    const V low = set1(static_cast<float>(-zero)), high = set1(static_cast<float>(255 - zero));
+    const __m256i codes = _mm256_add_epi32(_mm256_cvtps_epi32(min(max(v, low), high)), _mm256_set1_epi32(zero));
+    alignas(32) int32_t lanes[kLanes];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), codes);
+    for (int64_t i = 0; i < n && i < kLanes; ++i) p[i] = static_cast<uint8_t>(lanes[i]);
+  }
 };
 
 #endif
@@ -159,6 +191,8 @@ struct SimdAvx512 {
   static V load_n(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(mask_n(n), p); }
   static void store(float* p, V v) { _mm512_store_ps(p, v); }
   static void storeu(float* p, V v) { _mm512_storeu_ps(p, v); }
+  static void stream(float* p, V v) { _mm512_stream_ps(p, v); }
+  static void fence() { _mm_sfence(); }
   static void store_n(float* p, V v, int64_t n) { _mm512_mask_storeu_ps(p, mask_n(n), v); }
   static V from_bf16(__m256i half) {
     return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(kAll, _mm512_maskz_cvtepu16_epi32(kAll, half), 16));
@@ -175,6 +209,7 @@ struct SimdAvx512 {
   static V loadu(const bf16* p) { return from_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
   static V load_n(const bf16* p, int64_t n) { return from_bf16(_mm256_maskz_loadu_epi16(mask_n(n), p)); }
   static void storeu(bf16* p, V v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
+  static void stream(bf16* p, V v) { _mm256_stream_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
   static void store_n(bf16* p, V v, int64_t n) { _mm256_mask_storeu_epi16(p, mask_n(n), to_bf16(v)); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
   static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
@@ -195,6 +230,15 @@ struct SimdAvx512 {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static V load_u8(const uint8_t* p, int64_t n) {
+    return _mm512_maskz_cvtepi32_ps(kAll, _mm512_maskz_cvtepu8_epi32(kAll, _mm_maskz_loadu_epi8(mask_n(n), p)));
+  }
+  static void store_u8(uint8_t* p, V v, int32_t zero, int64_t n) {
+    const V low = set1(static_cast<float>(-zero)), high = set1(static_cast<float>(255 - zero));
+    const __m512i codes = _mm512_maskz_cvtps_epi32(kAll, min(max(v, low), high));
+    const __m512i moved = _mm512_add_epi32(codes, _mm512_set1_epi32(zero));
+    _mm_mask_storeu_epi8(p, mask_n(n), _mm512_maskz_cvtepi32_epi8(kAll, moved));
   }
 };
 

@@ -71,6 +71,13 @@ struct Shape {
 // "1x256x256x64"
 std::string to_string(const Shape& shape);
 
+// What the codes of a u8 tensor mean: real = scale * (code - zero). Of other types it means nothing.
+struct Quantisation {
+  float scale = 1;   // finite, above 0
+  int32_t zero = 0;  // the code of 0, 0 to 255: what padding is filled with
+  bool operator==(const Quantisation&) const = default;
+};
+
 // A view of somebody else's memory. data is null at planning time and for an absent optional input (dtype none).
 struct Tensor {
   void* data = nullptr;
@@ -78,6 +85,7 @@ struct Tensor {
   Shape shape;
   const int32_t* count = nullptr;  // rows in use, in units of count_scale; null: all of dim 0
   int64_t count_scale = 1;
+  Quantisation quantisation;  // of u8
 
   bool present() const { return dtype != DType::none; }
   int64_t elements() const { return shape.elements(); }

@@ -3,6 +3,7 @@
 
 #include "kernels/base/half.h"
 #include "kernels/base/infer.h"
+#include "kernels/base/quantise.h"
 #include "kernels/conv2d/conv2d.h"
 
 namespace spinert {
@@ -12,8 +13,9 @@ enum Input { kX, kWeight, kBias, kResidual };
 
 // One output pixel: acc[o] over all taps. The innermost loop runs over output channels, which are contiguous in the
 // weight, so that this stays near 4 GMAC/s without any trick.
-void accumulate_pixel(const Conv2dParams& p, const Conv2dShape& s, const float* image, const float* weight, int64_t oy,
-                      int64_t ox, double* acc) {
+// image: the number of the first element of the picture.
+void accumulate_pixel(const Conv2dParams& p, const Conv2dShape& s, const PlainOperands& operands, int64_t image,
+                      int64_t oy, int64_t ox, double* acc) {
   const int64_t group_in = s.in_c / p.groups, group_out = s.out_c / p.groups;
   for (int64_t i = 0; i < s.kernel_h; ++i) {
     const int64_t y = oy * p.stride + i * p.dilation - p.padding;
@@ -21,12 +23,12 @@ void accumulate_pixel(const Conv2dParams& p, const Conv2dShape& s, const float* 
     for (int64_t j = 0; j < s.kernel_w; ++j) {
       const int64_t x = ox * p.stride + j * p.dilation - p.padding;
       if (x < 0 || x >= s.in_w) continue;
-      const float* pixel = image + (y * s.in_w + x) * s.in_c;
-      const float* tap = weight + (i * s.kernel_w + j) * group_in * s.out_c;
+      const int64_t pixel = image + (y * s.in_w + x) * s.in_c;
+      const float* tap = operands.weight() + (i * s.kernel_w + j) * group_in * s.out_c;
       for (int64_t g = 0; g < p.groups; ++g) {
         double* group_acc = acc + g * group_out;
         for (int64_t c = 0; c < group_in; ++c) {
-          const double value = pixel[g * group_in + c];
+          const double value = operands.value(pixel + g * group_in + c);
           const float* row = tap + c * s.out_c + g * group_out;
           for (int64_t o = 0; o < group_out; ++o) group_acc[o] += value * row[o];
         }
@@ -39,23 +41,23 @@ void run(const OpCall& call, const RunContext&) {
   const auto& p = call.as<Conv2dParams>();
   const Conv2dShape s = conv2d_shape(call);
   const float* bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
-  const float* residual = call.has(kResidual) ? call.in[kResidual].f32() : nullptr;
+  const PlainOperands operands(call.in[kX], call.in[kWeight]);
   std::vector<double> acc(static_cast<size_t>(s.out_c));
   const int64_t rows = call.in[kX].rows();
   for (int64_t n = 0; n < rows; ++n) {
-    const float* image = call.in[kX].f32() + n * s.in_h * s.in_w * s.in_c;
+    const int64_t image = n * s.in_h * s.in_w * s.in_c;
     for (int64_t oy = 0; oy < s.out_h; ++oy) {
       for (int64_t ox = 0; ox < s.out_w; ++ox) {
         std::fill(acc.begin(), acc.end(), 0.0);
-        accumulate_pixel(p, s, image, call.in[kWeight].f32(), oy, ox, acc.data());
-        float* y = call.out[0].f32() + ((n * s.out_h + oy) * s.out_w + ox) * s.out_c;
+        accumulate_pixel(p, s, operands, image, oy, ox, acc.data());
+        const int64_t y = ((n * s.out_h + oy) * s.out_w + ox) * s.out_c;
         const int64_t ry = oy / p.residual_upsample, rx = ox / p.residual_upsample;
-        const float* r = residual ? residual + ((n * s.residual_h + ry) * s.residual_w + rx) * s.out_c : nullptr;
+        const int64_t r = ((n * s.residual_h + ry) * s.residual_w + rx) * s.out_c;
         for (int64_t o = 0; o < s.out_c; ++o) {
-          double sum = acc[static_cast<size_t>(o)];
+          double sum = acc[static_cast<size_t>(o)] * operands.factor(o);
           if (bias) sum += bias[o];
-          if (r) sum += r[o];
-          y[o] = static_cast<float>(activate(p.activation, sum));
+          if (call.has(kResidual)) sum += load_as_f32(call.in[kResidual], r + o);
+          store_from_f32(call.out[0], y + o, static_cast<float>(activate(p.activation, sum)));
         }
       }
     }
@@ -65,7 +67,7 @@ void run(const OpCall& call, const RunContext&) {
 }  // namespace
 
 extern const Kernel conv2d_ref;
-const Kernel conv2d_ref = {.run = run};
+const Kernel conv2d_ref = {.run = run, .also_takes = kTakesU8};
 
 void visit(Conv2dParams& params, ParamVisitor& visitor) {
   visitor.field("stride", params.stride);
@@ -83,7 +85,7 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
   const Shape &x = in[kX].shape, &w = in[kWeight].shape;
   if (x.rank != 4 || w.rank != 4) return refuse("input and weight must have rank 4");
   if (!is_activation(in[kX].dtype) || in[kWeight].dtype != DType::f32)
-    return refuse("input must be f32, f16 or bf16, weight f32");
+    return refuse("input must be f32, f16, bf16 or u8, weight f32");
   if (p.stride < 1 || p.padding < 0 || p.dilation < 1 || p.groups < 1 || !activation_valid(p.activation) ||
       (p.residual_upsample != 1 && p.residual_upsample != 2) || p.stride > 64 || p.dilation > 64 || p.padding > 4096) {
     return refuse("a parameter is out of range");
@@ -97,11 +99,17 @@ Status conv2d_infer(const Conv2dParams& p, std::span<const TensorType> in, std::
   if (x[1] + 2 * p.padding < span_h || x[2] + 2 * p.padding < span_w) {
     return refuse("input " + to_string(x) + " is smaller than the kernel " + to_string(w));
   }
+  // No tensor has more than kMaxElements: the product fits.
+  if (in[kX].dtype == DType::u8 && w[0] * w[1] > kMaxIntegerSum / w[2])
+    return refuse("sum too long for 8-bit integers");
   const Shape y{x[0], (x[1] + 2 * p.padding - span_h) / p.stride + 1, (x[2] + 2 * p.padding - span_w) / p.stride + 1,
                 w[3]};
   for (size_t i = kBias; i < in.size(); ++i) {
+    const bool any = i == kResidual && in[kX].dtype == DType::u8 && is_activation(in[i].dtype);
     const DType want = i == kResidual ? in[kX].dtype : DType::f32;
-    if (in[i].present() && in[i].dtype != want) return refuse("bias must be f32, residual of the type of the input");
+    if (in[i].present() && in[i].dtype != want && !any) {
+      return refuse("bias must be f32, residual of the type of the input");
+    }
   }
   if (in.size() > kBias && in[kBias].present() && in[kBias].shape != Shape{y[3]}) {
     return refuse("bias").expected(std::to_string(y[3]), to_string(in[kBias].shape));

@@ -7,13 +7,14 @@
 //   3. output transform of that panel: A^T m A, bias, residual, activation, to y
 // Order: each product is one chain over the channels; the transforms are fixed sums. Nothing depends on threads or
 // batch.
-// One dimension of B^T d and of A^T m.
+// One dimension of B^T d and of A^T m, and G.
 template <class V, class F>
 struct WinogradSums;
 
 template <class V>
 struct WinogradSums<V, WinogradF4> {
   using Reg = typename V::V;
+  static double g(int row, int tap) { return kWinogradG4[row][tap]; }
   static void input(const Reg (&x)[6], Reg (&y)[6]) {
     const Reg two = V::set1(2.0f), half = V::set1(0.5f), c15 = V::set1(1.5f), c25 = V::set1(2.5f);
     y[0] = V::add(V::madd(c15, V::sub(x[3], x[1]), V::sub(x[0], V::mul(two, x[2]))), x[4]);
@@ -37,6 +38,7 @@ struct WinogradSums<V, WinogradF4> {
 template <class V>
 struct WinogradSums<V, WinogradF2> {
   using Reg = typename V::V;
+  static double g(int row, int tap) { return kWinogradG2[row][tap]; }
   static void input(const Reg (&x)[4], Reg (&y)[4]) {
     y[0] = V::sub(x[0], x[2]);
     y[1] = V::add(x[1], x[2]);
@@ -94,7 +96,7 @@ struct Conv2dWinograd {
     for (int i = 0; i < kIn; ++i) {
       for (int j = 0; j < 3; ++j) {
         for (int64_t o = 0; o < kPanel; ++o) {
-          half[i][j][o] = F::kG[i][0] * g[j][o] + F::kG[i][1] * g[3 + j][o] + F::kG[i][2] * g[6 + j][o];
+          half[i][j][o] = Sums::g(i, 0) * g[j][o] + Sums::g(i, 1) * g[3 + j][o] + Sums::g(i, 2) * g[6 + j][o];
         }
       }
     }
@@ -102,8 +104,8 @@ struct Conv2dWinograd {
       for (int j = 0; j < kIn; ++j) {
         float* u = to + (i * kIn + j) * in_c * kPanel;
         for (int64_t o = 0; o < kPanel; ++o) {
-          u[o] = static_cast<float>(half[i][0][o] * F::kG[j][0] + half[i][1][o] * F::kG[j][1] +
-                                    half[i][2][o] * F::kG[j][2]);
+          u[o] = static_cast<float>(half[i][0][o] * Sums::g(j, 0) + half[i][1][o] * Sums::g(j, 1) +
+                                    half[i][2][o] * Sums::g(j, 2));
         }
       }
     }
@@ -175,7 +177,7 @@ struct Conv2dWinograd {
     const int64_t in_c = p.s.in_c, tiles = p.tiles(), panels = (p.s.out_c + kPanel - 1) / kPanel;
     if (tiles == 0 || panels == 0) return;
     const int64_t block = block_tiles(in_c);
-    IgemmCut cut = igemm_cut(tiles, panels, kTileRows, pool.size());
+    IgemmShares cut = igemm_shares(tiles, panels, kTileRows, pool.size());
     if (Sink::kWholeBlocks) cut.panel_groups = 1;
     pool.run(cut.items(), [&](WorkRange range) {
       float* v = static_cast<float*>(scratch) + range.thread * thread_floats(in_c, block);

@@ -1,14 +1,13 @@
 // conv2d_winograd_f2_avx2.cpp - backend cpu, level avx2: 3x3 stride-1 convolution by Winograd F(2x2)
 // Layout   x NHWC f32, C a multiple of 16; weight packed as [panel of 16][16 points][channel][16]; y NHWC f32
-// Tile     6 tiles x 2 vectors of 8 per product; blocks of 12 tiles per thread stay in the second-level cache
+// Tile     6 tiles x 2 vectors of 8 per product; blocks of 24 tiles per thread stay in the second-level cache
 // Work     16 products per 4 outputs instead of 36, plus two transforms per tile and channel
-// Bound    FMA rate of the products: 19.3 GFLOP of fpn.0 at 260 GFLOP/s -> 74 ms
-// Measured 2-core Xeon VM (480 GFLOP/s FMA roof avx512, 260 avx2), 2 threads, 2026-11-23:
-//          114 ms = 65 % of the bound, 3.1 x conv2d_igemm; 64 -> 64 at 256x256: 7.0 ms, 3.5 x
-// Rejects  see winograd_f2_rejects: other kernels, strides, paddings; C < 32; more than 256 x 256 weights; overhang
-// Numerics transforms in float, products one fused chain over channels; relative error about 2e-6, so small integers
-//          are not exact
-// Tried    blocks of 28 and 56 tiles: 5 and 8 % slower; fetching the next point of u ahead: 6 % slower
+// Bound    FMA rate of the products, as for avx512
+// Measured not on its own
+// Rejects  see winograd_f2_rejects: what F(4x4) takes; other kernels, strides, paddings; C < 32; overhang
+// Numerics transforms in float, products one fused chain over channels: another order than the direct sum, so integers
+//          are held to the tolerance and not to exact sums
+// Tried    nothing yet beyond the shape of the avx512 row
 #include <algorithm>
 
 #include "kernels/base/igemm.h"

@@ -14,23 +14,25 @@
 
 namespace spinert {
 
-// One size of the algorithm: tiles of kOut x kOut outputs from kIn x kIn inputs, and G, the kernel transform (kIn x 3),
-// used in double. The input and output transforms stand as sums in conv2d_winograd.inl.
+// Sizes of the algorithm: tiles of kOut x kOut outputs from kIn x kIn inputs.
 struct WinogradF4 {
   static constexpr int kOut = 4, kIn = 6;
-  static constexpr double kG[kIn][3] = {
-      {1, 0, 0},
-      {1.0 / 3, 1.0 / 3, 1.0 / 3},
-      {-1.0 / 3, 1.0 / 3, -1.0 / 3},
-      {-16.0 / 15, -8.0 / 15, -4.0 / 15},
-      {1.0 / 15, -2.0 / 15, 4.0 / 15},
-      {0, 0, 1},
-  };
 };
 struct WinogradF2 {
   static constexpr int kOut = 2, kIn = 4;
-  static constexpr double kG[kIn][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
 };
+
+// G, the kernel transforms (kIn x 3), used in double. Neither inline nor members: objects of different levels share no
+// symbol. The input and output transforms stand as sums in conv2d_winograd.inl.
+constexpr double kWinogradG4[WinogradF4::kIn][3] = {
+    {1, 0, 0},
+    {1.0 / 3, 1.0 / 3, 1.0 / 3},
+    {-1.0 / 3, 1.0 / 3, -1.0 / 3},
+    {-16.0 / 15, -8.0 / 15, -4.0 / 15},
+    {1.0 / 15, -2.0 / 15, 4.0 / 15},
+    {0, 0, 1},
+};
+constexpr double kWinogradG2[WinogradF2::kIn][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
 
 // Null if this size of Winograd is the best algorithm for the call, else why not. At most one of the two takes a call.
 // Pure functions of parameters, weight shape and the size of one image: never of the batch, so that a batch cannot

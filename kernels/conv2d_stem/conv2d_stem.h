@@ -14,8 +14,8 @@
 // Inputs   0 grey   f32 [N,H,W,1], 0..255
 //          1 weight f32 [kh][kw][1][O]
 //          2 border f32 [row classes][column classes][O]
-// Output   0 y      f32 or `output` [N,OH,OW,O]
-// Rows     follows the row count of grey.
+// Output   0 y      f32 or `output` (f16, bf16 on cuda; u8 on cpu, where a sum that is no number becomes the code 0)
+// [N,OH,OW,O] Rows     follows the row count of grey.
 #pragma once
 
 #include "kernels/base/epilogue.h"
@@ -27,7 +27,7 @@ struct Conv2dStemParams {
   int64_t stride = 2;
   int64_t padding = 3;
   Activation activation = Activation::none;
-  DType output = DType::none;  // type of y: f32 if none, f16, bf16
+  DType output = DType::none;  // type of y: f32 if none, f16, bf16, u8
 };
 
 void visit(Conv2dStemParams& params, ParamVisitor& visitor);

@@ -43,6 +43,16 @@ struct Conv2dStemDirect {
   }
 
   static void run(const OpCall& call, const RunContext& context) {
+    switch (call.out[0].dtype) {
+      case DType::bf16: return run_as<bf16>(call, context);
+      case DType::u8: return run_as<uint8_t>(call, context);
+      default: return run_as<float>(call, context);
+    }
+  }
+
+  // Y: float, bf16 or uint8_t, the type of the output.
+  template <class Y>
+  static void run_as(const OpCall& call, const RunContext& context) {
     const auto& params = call.as<Conv2dStemParams>();
     const Sizes s = sizes(call);
     const StemClasses rows = stem_classes(s.in_h, s.out_h, s.kernel_h, s.stride, s.padding);
@@ -53,11 +63,12 @@ struct Conv2dStemDirect {
         const int64_t n = item / s.out_h, oy = item % s.out_h;
         fill_strip(call.in[kGrey].f32() + n * s.in_h * s.in_w, s, oy, strip);
         const float* border = call.in[kBorder].f32() + rows.of(oy) * columns.count * s.out_c;
-        float* y = call.out[0].f32() + item * s.out_w * s.out_c;
+        Y* y = static_cast<Y*>(call.out[0].data) + item * s.out_w * s.out_c;
         for (int64_t o = 0; o < s.out_c; o += kPanel) {
           const float* weight = static_cast<const float*>(context.packed) + o * s.kernel_h * s.kernel_w;
           for (int64_t ox = 0; ox < s.out_w; ox += kTilePixels) {
-            tile(s, params.activation, columns, strip + ox * s.stride, weight, border + o, ox, o, y);
+            tile(s, params.activation, columns, strip + ox * s.stride, weight, border + o, ox, o, y,
+                 call.out[0].quantisation);
           }
         }
       }
@@ -76,8 +87,10 @@ struct Conv2dStemDirect {
     }
   }
 
+  template <class Y>
   static void tile(const Sizes& s, Activation activation, const StemClasses& columns, const float* strip,
-                   const float* weight, const float* border, int64_t ox, int64_t o, float* y) {
+                   const float* weight, const float* border, int64_t ox, int64_t o, Y* y, const Quantisation& q) {
+    [[maybe_unused]] const Reg inverse = V::set1(1.0f / q.scale);
     Reg acc[kTilePixels][kTileVectors];
 #pragma GCC unroll 16
     for (int r = 0; r < kTilePixels; ++r) {
@@ -102,22 +115,31 @@ struct Conv2dStemDirect {
     for (int r = 0; r < kTilePixels; ++r) {
       if (ox + r >= s.out_w) continue;
       const float* add = border + columns.of(ox + r) * s.out_c;
-      float* to = y + (ox + r) * s.out_c + o;
+      Y* to = y + (ox + r) * s.out_c + o;
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVectors; ++v) {
         const int64_t left = s.out_c - o - int64_t{v} * V::kLanes;
-        if (left >= V::kLanes) {
-          const Reg sum = V::add(acc[r][v], V::loadu(add + v * V::kLanes));
-          V::storeu(to + v * V::kLanes, activate_vector<V>(activation, sum));
-        } else if (left > 0) {
-          const Reg sum = V::add(acc[r][v], V::load_n(add + v * V::kLanes, left));
-          V::store_n(to + v * V::kLanes, activate_vector<V>(activation, sum), left);
+        const int64_t lanes = left < V::kLanes ? left : V::kLanes;
+        if (lanes <= 0) continue;
+        const bool whole = lanes == V::kLanes;
+        const Reg edge = whole ? V::loadu(add + v * V::kLanes) : V::load_n(add + v * V::kLanes, lanes);
+        const Reg sum = activate_vector<V>(activation, V::add(acc[r][v], edge));
+        if constexpr (std::is_same_v<Y, uint8_t>) {
+          V::store_u8(to + v * V::kLanes, V::mul(sum, inverse), q.zero, lanes);
+        } else if (whole) {
+          V::storeu(to + v * V::kLanes, sum);
+        } else {
+          V::store_n(to + v * V::kLanes, sum, lanes);
         }
       }
     }
   }
 
   static constexpr Kernel kernel() {
-    return {.run = run, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack};
+    return {.run = run,
+            .scratch_bytes = scratch_bytes,
+            .packed_bytes = packed_bytes,
+            .pack = pack,
+            .also_takes = kTakesBf16 | kTakesU8};
   }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/base/half.h"
 #include "kernels/base/infer.h"
 #include "kernels/conv2d_stem/conv2d_stem.h"
 
@@ -43,9 +44,10 @@ void run(const OpCall& call, const RunContext&) {
         }
         const int64_t cell = rows.classes.of(oy) * columns.classes.count + columns.classes.of(ox);
         const float* border = call.in[kBorder].f32() + cell * out_c;
-        float* y = call.out[0].f32() + ((n * rows.out + oy) * columns.out + ox) * out_c;
+        const int64_t y = ((n * rows.out + oy) * columns.out + ox) * out_c;
         for (int64_t o = 0; o < out_c; ++o) {
-          y[o] = static_cast<float>(activate(p.activation, acc[static_cast<size_t>(o)] + border[o]));
+          const double sum = activate(p.activation, acc[static_cast<size_t>(o)] + border[o]);
+          store_from_f32(call.out[0], y + o, static_cast<float>(sum));
         }
       }
     }
@@ -55,7 +57,7 @@ void run(const OpCall& call, const RunContext&) {
 }  // namespace
 
 extern const Kernel conv2d_stem_ref;
-const Kernel conv2d_stem_ref = {.run = run};
+const Kernel conv2d_stem_ref = {.run = run, .also_takes = kTakesU8};
 
 void visit(Conv2dStemParams& params, ParamVisitor& visitor) {
   visitor.field("stride", params.stride);

@@ -13,7 +13,8 @@
 //                   I(1,1) = {2}: the taps that fall on one pixel of T
 //   border[.][.]  = bl[o] + sum over the taps inside, and c, of Wl[i,j,c,o] * bi[c]; the 3x3 pads the *sum* with zeros
 //
-// T is f32, f16 or bf16; the half types only on cuda. Sums are at least float.
+// T is f32, f16 or bf16; f16 only on cuda. Sums are at least float. Where T is a half type a kernel may round the
+// weight to it.
 // Inputs   0 fine    T   [N,H,W,Q], H and W even
 //          1 weight  f32 [9Q + 16C][O]: the rows of Wc [3][3][Q], then those of K [4][2][2][C]. One tensor, because
 //                        kernels pack one.

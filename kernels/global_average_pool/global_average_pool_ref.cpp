@@ -1,5 +1,6 @@
 // global_average_pool_ref.cpp - the definition of global_average_pool, sums in double.
 #include "kernels/base/epilogue.h"
+#include "kernels/base/half.h"
 #include "kernels/base/infer.h"
 #include "kernels/global_average_pool/global_average_pool.h"
 
@@ -10,10 +11,9 @@ void run(const OpCall& call, const RunContext&) {
   const Shape& x = call.in[0].shape;
   const int64_t pixels = x[1] * x[2], channels = x[3], rows = call.in[0].rows();
   for (int64_t n = 0; n < rows; ++n) {
-    const float* image = call.in[0].f32() + n * pixels * channels;
     for (int64_t c = 0; c < channels; ++c) {
       double sum = 0;
-      for (int64_t i = 0; i < pixels; ++i) sum += double(image[i * channels + c]);
+      for (int64_t i = 0; i < pixels; ++i) sum += double(load_as_f32(call.in[0], (n * pixels + i) * channels + c));
       call.out[0].f32()[n * channels + c] = static_cast<float>(sum / double(pixels));
     }
   }
@@ -22,7 +22,7 @@ void run(const OpCall& call, const RunContext&) {
 }  // namespace
 
 extern const Kernel global_average_pool_ref;
-const Kernel global_average_pool_ref = {.run = run};
+const Kernel global_average_pool_ref = {.run = run, .also_takes = kTakesU8};
 
 void visit(GlobalAveragePoolParams&, ParamVisitor&) {}
 
@@ -34,7 +34,8 @@ Status global_average_pool_infer(const GlobalAveragePoolParams&, std::span<const
   if (x[1] < 1 || x[2] < 1) {
     return refuse_arch("global_average_pool", "no pixels").expected("height and width of at least 1", to_string(x));
   }
-  return set_output("global_average_pool", out[0], in[0].dtype, Shape{x[0], x[3]}, in[0].count, in[0].count_scale);
+  const DType type = in[0].dtype == DType::u8 ? DType::f32 : in[0].dtype;
+  return set_output("global_average_pool", out[0], type, Shape{x[0], x[3]}, in[0].count, in[0].count_scale);
 }
 
 Cost global_average_pool_cost(const OpCall& call) {

@@ -2,7 +2,8 @@
 //
 //   y[r,o] = activation( bias[o] + sum over k of x[r,k] * w[k,o] )
 //
-// T is f32, f16 or bf16; the half types only on cuda. Sums are at least float.
+// T is f32, f16 or bf16; f16 only on cuda. Sums are at least float. Where T is a half type a kernel may round the
+// weight to it. T may also be u8, on cpu, with the integer sums of conv2d.h.
 // Inputs   0 x      T   [R, ...], everything after dim 0 is one row of K elements in storage order
 //          1 weight f32 [K][O]
 //          2 bias   f32 [O], optional

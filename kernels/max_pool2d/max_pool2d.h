@@ -1,8 +1,8 @@
 // max_pool2d.h - largest value of a sliding window, per channel.
 //
-// Inputs   0 x  f32 [N,H,W,C]
-// Output   0 y  f32 [N,OH,OW,C], OH = floor((H + 2*padding - kernel) / stride) + 1
-// Edges    Places outside x count as -Inf; padding is at most kernel / 2, so that every window holds a place of x.
+// Inputs   0 x  f32 or u8 [N,H,W,C]; f16, bf16 on cuda
+// Output   0 y  as x, codes of u8 with the quantisation of x [N,OH,OW,C], OH = floor((H + 2*padding - kernel) / stride)
+// + 1 Edges    Places outside x count as -Inf; padding is at most kernel / 2, so that every window holds a place of x.
 //          NaN spreads: a window with a NaN gives NaN. N = 0 and C = 0 are allowed. Exact in every kernel (+0 and -0
 //          count as equal).
 // Rows     follows the row count of x.

@@ -14,6 +14,6 @@
 namespace spinert {
 
 extern const Kernel max_pool2d_avx2;
-const Kernel max_pool2d_avx2 = {.run = max_pool2d_run<SimdAvx2>};
+const Kernel max_pool2d_avx2 = {.run = max_pool2d_run<SimdAvx2>, .also_takes = kTakesBf16};
 
 }  // namespace spinert

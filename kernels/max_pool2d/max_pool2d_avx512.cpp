@@ -14,6 +14,6 @@
 namespace spinert {
 
 extern const Kernel max_pool2d_avx512;
-const Kernel max_pool2d_avx512 = {.run = max_pool2d_run<SimdAvx512>};
+const Kernel max_pool2d_avx512 = {.run = max_pool2d_run<SimdAvx512>, .also_takes = kTakesBf16};
 
 }  // namespace spinert

@@ -9,40 +9,51 @@ namespace {
 
 constexpr int64_t kMaxKernel = 64;
 
-float window_max(const Tensor& x, const MaxPool2dParams& p, int64_t n, int64_t oy, int64_t ox, int64_t c) {
+template <class T>
+T window_max(const Tensor& x, const MaxPool2dParams& p, int64_t n, int64_t oy, int64_t ox, int64_t c) {
   const int64_t height = x.shape[1], width = x.shape[2], channels = x.shape[3];
-  float largest = -std::numeric_limits<float>::infinity();
+  using Limits = std::numeric_limits<T>;
+  T largest = Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
   for (int64_t i = 0; i < p.kernel; ++i) {
     const int64_t iy = oy * p.stride + i - p.padding;
     if (iy < 0 || iy >= height) continue;
     for (int64_t j = 0; j < p.kernel; ++j) {
       const int64_t ix = ox * p.stride + j - p.padding;
       if (ix < 0 || ix >= width) continue;
-      const float value = x.f32()[((n * height + iy) * width + ix) * channels + c];
+      const T value = x.as<T>()[((n * height + iy) * width + ix) * channels + c];
       if (value > largest || value != value) largest = value;  // once NaN, no comparison replaces it but another NaN
     }
   }
   return largest;
 }
 
-void run(const OpCall& call, const RunContext&) {
+template <class T>
+void pool(const OpCall& call) {
   const auto& p = call.as<MaxPool2dParams>();
   const Shape& y = call.out[0].shape;
   const int64_t rows = call.in[0].rows();
-  float* out = call.out[0].f32();
+  T* out = call.out[0].as<T>();
   for (int64_t n = 0; n < rows; ++n) {
     for (int64_t oy = 0; oy < y[1]; ++oy) {
       for (int64_t ox = 0; ox < y[2]; ++ox) {
-        for (int64_t c = 0; c < y[3]; ++c) *out++ = window_max(call.in[0], p, n, oy, ox, c);
+        for (int64_t c = 0; c < y[3]; ++c) *out++ = window_max<T>(call.in[0], p, n, oy, ox, c);
       }
     }
+  }
+}
+
+void run(const OpCall& call, const RunContext&) {
+  if (call.in[0].dtype == DType::u8) {
+    pool<uint8_t>(call);
+  } else {
+    pool<float>(call);
   }
 }
 
 }  // namespace
 
 extern const Kernel max_pool2d_ref;
-const Kernel max_pool2d_ref = {.run = run};
+const Kernel max_pool2d_ref = {.run = run, .also_takes = kTakesU8};
 
 void visit(MaxPool2dParams& params, ParamVisitor& visitor) {
   visitor.field("kernel", params.kernel);
@@ -68,6 +79,7 @@ Status max_pool2d_infer(const MaxPool2dParams& p, std::span<const TensorType> in
   }
   const Shape y{x[0], (x[1] + 2 * p.padding - p.kernel) / p.stride + 1,
                 (x[2] + 2 * p.padding - p.kernel) / p.stride + 1, x[3]};
+  out[0].quantisation = in[0].quantisation;
   return set_output("max_pool2d", out[0], in[0].dtype, y, in[0].count, in[0].count_scale);
 }
 

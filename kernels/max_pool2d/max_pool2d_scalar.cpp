@@ -4,6 +4,6 @@
 namespace spinert {
 
 extern const Kernel max_pool2d_scalar;
-const Kernel max_pool2d_scalar = {.run = max_pool2d_run<SimdScalar>};
+const Kernel max_pool2d_scalar = {.run = max_pool2d_run<SimdScalar>, .also_takes = kTakesBf16};
 
 }  // namespace spinert

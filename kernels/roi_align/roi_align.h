@@ -9,8 +9,9 @@
 // (the "aligned = false" form). Positions are float32 in the order of operations of the source.
 //
 // Inputs   0      rois      f32 [R,4] = x1,y1,x2,y2 on the canvas, may have a row count
-//          1..L   features  f32 [1,H,W,C], finest first, C equal, H, W >= 1
-// Output   0      y         f32 [R,P,P,C], P = output_size
+//          1..L   features  f32 or u8, each map with its quantisation (f16, bf16 on cuda) [1,H,W,C], finest first, C
+//          equal, H, W >= 1
+// Output   0      y         of the type of the maps [R,P,P,C], P = output_size
 // Edges    a region with a NaN or Inf corner gives 0; inverted ones have sides of 1 feature pixel (area below 0 reads
 //          the finest level); huge ones read where a sample falls inside. R = 0 is allowed. NaN features spread.
 // Rows     follows the row count of rois.
@@ -61,6 +62,11 @@ struct RoiPlan {
 // The index of the level in [0, levels) that a region reads.
 int roi_align_level(const RoiAlignParams& params, int levels, const Box& roi);
 void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan);
+// Writes one number for each region in use, in the order in which the CPU kernels take them: by level, then from top to
+// bottom. The low bits are the region. The order changes no result: regions do not read each other.
+inline constexpr uint64_t kRoiOrderIndex = 0xffffffff;
+void roi_align_order(const OpCall& call, uint64_t* order);
+int64_t roi_align_order_bytes(const OpCall& call, int threads);
 
 // What the two above are made of; the kernels of the card call the same functions.
 

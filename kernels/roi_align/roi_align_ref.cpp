@@ -1,9 +1,10 @@
 // roi_align_ref.cpp - the definition of roi_align: float32 positions, double sums; and the plan of a region, which
-// every CPU kernel shares, so that level choice and positions are equal bit for bit.
+// every CPU kernel shares, so that level choice and positions are equal bit for bit, with the order of the regions.
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/base/epilogue.h"
+#include "kernels/base/half.h"
 #include "kernels/base/infer.h"
 #include "kernels/roi_align/roi_align.h"
 
@@ -18,9 +19,12 @@ void make_taps(const RoiAlignParams& p, const RoiAxis& axis, int64_t extent, Roi
   }
 }
 
-double sample(const float* feature, const Shape& f, const RoiTap& y, const RoiTap& x, int64_t c) {
+double sample(const Tensor& feature, const RoiTap& y, const RoiTap& x, int64_t c) {
   if (!y.inside || !x.inside) return 0;
-  const auto at = [&](int32_t row, int32_t column) { return double(feature[(row * f[2] + column) * f[3] + c]); };
+  const Shape& f = feature.shape;
+  const auto at = [&](int32_t row, int32_t column) {
+    return double(load_as_f32(feature, (row * f[2] + column) * f[3] + c));
+  };
   return double(y.weight_low) * double(x.weight_low) * at(y.low, x.low) +
          double(y.weight_low) * double(x.weight_high) * at(y.low, x.high) +
          double(y.weight_high) * double(x.weight_low) * at(y.high, x.low) +
@@ -31,7 +35,7 @@ void run(const OpCall& call, const RunContext&) {
   const auto& p = call.as<RoiAlignParams>();
   const int64_t rois = call.in[kRois].rows(), channels = call.out[0].shape[3], s = p.sampling_ratio;
   RoiPlan plan;
-  float* out = call.out[0].f32();
+  int64_t out = 0;
   for (int64_t r = 0; r < rois; ++r) {
     roi_align_plan(call, r, plan);
     const Tensor& feature = call.in[static_cast<size_t>(kFeatures + plan.level)];
@@ -40,9 +44,9 @@ void run(const OpCall& call, const RunContext&) {
         for (int64_t c = 0; c < channels; ++c) {
           double sum = 0;
           for (int64_t i = 0; plan.valid && i < s * s; ++i) {
-            sum += sample(feature.f32(), feature.shape, plan.y[by * s + i / s], plan.x[bx * s + i % s], c);
+            sum += sample(feature, plan.y[by * s + i / s], plan.x[bx * s + i % s], c);
           }
-          *out++ = static_cast<float>(sum / double(s * s));
+          store_from_f32(call.out[0], out++, static_cast<float>(sum / double(s * s)));
         }
       }
     }
@@ -52,7 +56,7 @@ void run(const OpCall& call, const RunContext&) {
 }  // namespace
 
 extern const Kernel roi_align_ref;
-const Kernel roi_align_ref = {.run = run};
+const Kernel roi_align_ref = {.run = run, .also_takes = kTakesU8};
 
 RoiLevels roi_align_levels(const RoiAlignParams& p, int levels) {
   RoiLevels result{.count = levels, .boundary = {}};
@@ -78,6 +82,26 @@ void roi_align_plan(const OpCall& call, int64_t roi, RoiPlan& plan) {
   const float scale = static_cast<float>(f[1]) / static_cast<float>(p.canvas);
   make_taps(p, roi_align_axis(box.x1, box.x2, scale, p.output_size), f[2], plan.x);
   make_taps(p, roi_align_axis(box.y1, box.y2, scale, p.output_size), f[1], plan.y);
+}
+
+void roi_align_order(const OpCall& call, uint64_t* order) {
+  constexpr int kLevelBit = 56, kRowBit = 32;
+  const auto& p = call.as<RoiAlignParams>();
+  const RoiLevels levels = roi_align_levels(p, static_cast<int>(call.in.size()) - 1);
+  const int64_t rois = call.in[kRois].rows();
+  for (int64_t r = 0; r < rois; ++r) {
+    const float* corner = call.in[kRois].f32() + r * 4;
+    const Box box{corner[0], corner[1], corner[2], corner[3]};
+    const auto level = static_cast<uint64_t>(is_finite(box) ? roi_align_level(levels, box) : 0);
+    // Operands in this order turn NaN into 0; a side is at most 2^24.
+    const float middle = box_min(box_max(box.y1 * 0.5f + box.y2 * 0.5f, 0.0f), static_cast<float>(p.canvas));
+    order[r] = level << kLevelBit | static_cast<uint64_t>(middle) << kRowBit | static_cast<uint64_t>(r);
+  }
+  std::sort(order, order + rois);
+}
+
+int64_t roi_align_order_bytes(const OpCall& call, int) {
+  return call.in[kRois].shape[0] * int64_t{sizeof(uint64_t)};
 }
 
 void visit(RoiAlignParams& params, ParamVisitor& visitor) {

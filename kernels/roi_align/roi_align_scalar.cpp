@@ -4,6 +4,7 @@
 namespace spinert {
 
 extern const Kernel roi_align_scalar;
-const Kernel roi_align_scalar = {.run = roi_align_run<SimdScalar>};
+const Kernel roi_align_scalar = {
+    .run = roi_align_run<SimdScalar>, .scratch_bytes = roi_align_order_bytes, .also_takes = kTakesBf16};
 
 }  // namespace spinert

@@ -6,7 +6,7 @@
 // The weights are those of all levels. The maps may come in any order; output l belongs to map l. Map 0 is the first
 // input and the others are the last, because a weight that kernels pack is input kPackedInput.
 //
-// T is f32, f16 or bf16; the half types only on cuda. Sums and the hidden map are at least float, or a pair of half
+// T is f32, f16 or bf16; f16 only on cuda. Sums and the hidden map are at least float, or a pair of half
 // numbers that holds as much.
 // Inputs   0        map 0           T   [1,H,W,C]
 //          1        weight          f32 [3][3][C][K]

@@ -16,8 +16,11 @@ import own_venv
 
 own_venv.ensure(Path(__file__).with_name("requirements.txt"), ("torch", "torchvision", "numpy", "PIL"))
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+
 import picture as pictures  # noqa: E402
 import torch_pipeline  # noqa: E402
+from report_boxes import iou, match  # noqa: E402
 from torch_pipeline import Diagnosis, Vertebra  # noqa: E402
 
 NEAR_THRESHOLD = 1e-4
@@ -63,15 +66,6 @@ class Outcome:
         )
 
 
-def iou(a: Sequence[float], b: Sequence[float]) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    inter = width * height
-    return inter / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter)
-
-
 def excuse(box: Sequence[float], score: float, expected: Diagnosis, threshold: float) -> str | None:
     """Why a box without a partner may be forgiven, or None."""
     if abs(score - threshold) <= NEAR_THRESHOLD:
@@ -82,22 +76,11 @@ def excuse(box: Sequence[float], score: float, expected: Diagnosis, threshold: f
     return None
 
 
-def match(expected: Sequence[Vertebra], got: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
-    """Pairs (expected, got), largest overlaps first, each box used once."""
-    pairs = [(iou(e.box, g["box"]), i, j) for i, e in enumerate(expected) for j, g in enumerate(got)]
-    pairs.sort(key=lambda p: (-p[0], p[1], p[2]))
-    matched: list[tuple[int, int]] = []
-    for overlap, i, j in pairs:
-        if overlap > 0.5 and all(i != a and j != b for a, b in matched):
-            matched.append((i, j))
-    return matched
-
-
 def compare(expected: Diagnosis, got: dict[str, Any], config: Any, limits: Limits) -> Outcome:
     """One slice of the report against the torch pipeline."""
     out = Outcome(boxes=len(expected.vertebrae))
     found = got["vertebrae"]
-    matched = match(expected.vertebrae, found)
+    matched = match([v.box for v in expected.vertebrae], [v["box"] for v in found])
 
     def note(text: str, box: Sequence[float], score: float) -> None:
         reason = excuse(box, score, expected, config.score_threshold)

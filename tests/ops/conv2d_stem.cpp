@@ -13,7 +13,7 @@ namespace {
 Status build(const CaseLine& line, CaseInput& input) {
   auto& p = *static_cast<Conv2dStemParams*>(input.params.get());
   // The picture stays f32; half is what comes out, and what the weights are rounded to.
-  if (is_half(line.activations())) p.output = line.activations();
+  if (line.activations() != DType::f32) p.output = line.activations();
   const int64_t n = line.get("n", 1), h = line.get("h", 32), w = line.get("w", h), k = line.get("k", 7);
   const int64_t o = line.get("o", 64), count = line.get("count", -1);
   const auto seed = static_cast<uint64_t>(line.get("seed", 1));
@@ -38,6 +38,8 @@ extern const OpSuite conv2d_stem_suite;
 const OpSuite conv2d_stem_suite = {
     {
         "conv2d_stem h=32",
+        "conv2d_stem dtype=u8 h=32 activation=relu yscale=0.5 seed=2",
+        "conv2d_stem dtype=u8 h=21 w=19 o=70 data=real yscale=0.03 yzero=128 seed=3",
         "conv2d_stem h=33 w=31 activation=relu seed=2",
         "conv2d_stem h=7 w=7 o=5 seed=3",
         "conv2d_stem h=3 w=4 o=17 activation=relu seed=4",

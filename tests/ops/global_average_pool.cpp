@@ -9,7 +9,8 @@ namespace {
 
 Status build(const CaseLine& line, CaseInput& input) {
   input.add(line.activations(),
-            {line.get("n", 1), line.get("h", 7), line.get("w", line.get("h", 7)), line.get("c", 16)});
+            {line.get("n", 1), line.get("h", 7), line.get("w", line.get("h", 7)), line.get("c", 16)},
+            line.quantisation("x"));
   const std::string data = line.word("data", "real");
   fill(input.in[0].view(), data, static_cast<uint64_t>(line.get("seed", 1)));
   input.exact = data == "int";
@@ -34,6 +35,9 @@ const OpSuite global_average_pool_suite = {
         "global_average_pool c=0 seed=9",
         "global_average_pool n=2 h=3 w=4 c=264 seed=10",
         "global_average_pool n=3 h=2 c=8 count=9 data=int seed=11",
+        "global_average_pool dtype=u8 h=4 c=33 data=int xscale=0.5 xzero=7 seed=12",
+        "global_average_pool dtype=u8 n=3 count=2 c=300 xscale=0.03 xzero=128 seed=13",
+        "global_average_pool dtype=u8 n=0 seed=14",
     },
     build,
     true,

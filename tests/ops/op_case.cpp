@@ -133,7 +133,11 @@ std::string CaseLine::word(const std::string& key, const std::string& fallback) 
 
 DType CaseLine::activations() const {
   const std::string name = word("dtype", "f32");
-  return name == "f16" ? DType::f16 : name == "bf16" ? DType::bf16 : DType::f32;
+  return name == "f16" ? DType::f16 : name == "bf16" ? DType::bf16 : name == "u8" ? DType::u8 : DType::f32;
+}
+
+Quantisation CaseLine::quantisation(const std::string& prefix) const {
+  return {static_cast<float>(real(prefix + "scale", 1)), static_cast<int32_t>(get(prefix + "zero", 0))};
 }
 
 int64_t CaseLine::get(const std::string& key, int64_t fallback) const {
@@ -163,8 +167,9 @@ std::vector<std::string> CaseLine::unused() const {
   return names;
 }
 
-int CaseInput::add(DType dtype, const Shape& shape) {
+int CaseInput::add(DType dtype, const Shape& shape, const Quantisation& q) {
   in.emplace_back(dtype, shape);
+  in.back().set_quantisation(q);
   count_input.push_back(-1);
   return static_cast<int>(in.size()) - 1;
 }
@@ -179,6 +184,14 @@ void CaseInput::set_count(size_t i, int32_t rows) {
   in.back().view().i32()[0] = rows;
   count_input[i] = holder;
   ++hidden;
+}
+
+void fill_codes(const Tensor& weight, uint64_t seed) {
+  const int64_t out_c = weight.shape.last();
+  for (int64_t i = 0; i < weight.elements(); ++i) {
+    const auto code = static_cast<int64_t>(random_bits(seed, static_cast<uint64_t>(i)) % 255) - 127;
+    weight.f32()[i] = i < out_c ? 127.0f : static_cast<float>(code);
+  }
 }
 
 void fill(const Tensor& tensor, const std::string& data, uint64_t seed, int64_t range) {
@@ -217,6 +230,7 @@ void round_inputs(PreparedCase& prepared, DType half) {
 // The same case with f32 activations and output; of equal keys the last counts.
 std::string widened(const std::string& text) {
   std::string line = text;
+  if (line.find(" dtype=u8") != std::string::npos) return line;
   if (line.find(" dtype=") != std::string::npos) line += " dtype=f32";
   if (line.find(" output=") != std::string::npos) line += " output=f32";
   return line;
@@ -240,6 +254,7 @@ Result<PreparedCase> prepare(const CaseLine& line) {
   prepared.input.params = op->make_params();
   line.read_params(*op, prepared.input.params.get());
   SPINERT_TRY(suite(op->id).build(line, prepared.input).at("case \"" + line.text() + "\""));
+  const Quantisation y_codes = line.quantisation("y");
   if (const auto unused = line.unused(); !unused.empty()) {
     return error(ErrorId::E_USAGE, "the case has a key that nothing reads: " + unused.front(), line.text());
   }
@@ -249,13 +264,17 @@ Result<PreparedCase> prepare(const CaseLine& line) {
     Tensor view = input.in[i].view();
     if (input.count_input[i] >= 0) view.count = input.in[static_cast<size_t>(input.count_input[i])].view().i32();
     prepared.in.push_back(view);
-    in_types[i] = {view.dtype, view.shape, static_cast<int>(i), input.count_input[i], 1};
+    in_types[i] = {view.dtype, view.shape, static_cast<int>(i), input.count_input[i], 1, view.quantisation};
   }
-  for (size_t i = 0; i < out_types.size(); ++i) out_types[i].self = static_cast<int>(input.in.size() + i);
+  for (size_t i = 0; i < out_types.size(); ++i) {
+    out_types[i].self = static_cast<int>(input.in.size() + i);
+    out_types[i].quantisation = y_codes;
+  }
   SPINERT_TRY(op->infer(input.params.get(), std::span(in_types).first(in_types.size() - input.hidden), out_types)
                   .at("case \"" + line.text() + "\""));
   for (const TensorType& type : out_types) {
     prepared.out_buffers.emplace_back(type.dtype, type.shape);
+    prepared.out_buffers.back().set_quantisation(type.quantisation);
     prepared.out.push_back(prepared.out_buffers.back().view());
   }
   for (size_t i = 0; i < out_types.size(); ++i) {

@@ -26,6 +26,7 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(DType dtype, const Shape& shape);
+  void set_quantisation(const Quantisation& q) { view_.quantisation = q; }
 
   Tensor view() const { return view_; }
   void poison();  // fills with the byte 0xff: NaN as float, -1 as int
@@ -48,6 +49,8 @@ class CaseLine {
   std::string word(const std::string& key, const std::string& fallback) const;
   // "dtype=f16": the type of the activations of this case; f32 if the line does not say.
   DType activations() const;
+  // "xscale=0.5 xzero=3" for the prefix x: what codes mean; scale 1 and zero 0 if the line does not say.
+  Quantisation quantisation(const std::string& prefix) const;
   // Sets every parameter that the line names.
   void read_params(const OpInfo& op, void* params) const;
   std::vector<std::string> unused() const;
@@ -67,7 +70,7 @@ struct CaseInput {
   size_t outputs = 1;
   bool exact = false;  // small integers: every sum is representable, so the tolerance is 0
 
-  int add(DType dtype, const Shape& shape);  // returns the input's number
+  int add(DType dtype, const Shape& shape, const Quantisation& q = {});  // returns the input's number
   void add_absent();
   // Gives input i a row count, held in a hidden input.
   void set_count(size_t i, int32_t rows);
@@ -80,6 +83,10 @@ struct OpSuite {
   bool half = false;  // the operator also takes dtype=f16 and dtype=bf16 (build uses line.activations())
 };
 const OpSuite& suite(OpId op);
+
+// Weights whose codes are known (kernels/base/quantise.h): integers of at most 127 in size, the first row 127, so that
+// the step of every channel is 1.
+void fill_codes(const Tensor& weight, uint64_t seed);
 
 // Fills: data=int gives integers in [-range, range], data=real uniform numbers in [-1, 1).
 void fill(const Tensor& tensor, const std::string& data, uint64_t seed, int64_t range = 4);
@@ -105,11 +112,11 @@ struct CaseResult {
   const char* skipped = nullptr;
   double max_difference = 0;
 };
-// A case with half-precision activations is compared with the reference on the same numbers in f32, weights rounded to
-// the half type on both sides, and half a unit in the last place more for the rounding of the output.
-// device: needed for rows of the cuda backend.
-// truth: `cpu` compares with the best row of this machine instead of the reference, within twice the tolerance, for
-// cases that the reference would take minutes for.
+// A case of u8 runs as it is on both sides. A case with half-precision activations is compared with the reference on
+// the same numbers in f32, weights rounded to the half type on both sides, and half a unit in the last place more for
+// the rounding of the output. device: needed for rows of the cuda backend. truth: `cpu` compares with the best row of
+// this machine instead of the reference, within twice the tolerance, for cases that the reference would take minutes
+// for.
 CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device = nullptr,
                       Backend truth = Backend::reference);
 

@@ -16,7 +16,9 @@ Status build(const CaseLine& line, CaseInput& input) {
   input.add(DType::f32, {r, 4});
   fill_boxes(input.in[0].view().f32(), r, line.word("boxes", "random"), seed, static_cast<float>(params.canvas));
   for (int64_t l = 0; l < levels; ++l) {
-    input.add(line.activations(), {1, side, width, c});
+    Quantisation q = line.quantisation("x");
+    q.zero += static_cast<int32_t>(l);
+    input.add(line.activations(), {1, side, width, c}, q);
     fill(input.in.back().view(), line.word("data", "real"), seed + 1 + static_cast<uint64_t>(l));
     plant(input.in.back().view(), line.word("plant", ""));
     side = std::max<int64_t>(1, side / 2);
@@ -57,6 +59,10 @@ const OpSuite roi_align_suite = {
         "roi_align r=8 c=16 levels=3 h=32 canonical_scale=56 canonical_level=3 min_level=1 canvas=128 seed=24",
         "roi_align r=24 c=8 levels=8 h=64 canonical_level=6 min_level=0 boxes=hostile seed=25",
         "roi_align r=3 c=264 levels=2 h=16 sampling_ratio=3 output_size=2 seed=26",
+        "roi_align dtype=u8 r=20 c=256 levels=4 h=64 xscale=0.02 xzero=100 yscale=0.03 yzero=120 seed=28",
+        "roi_align dtype=u8 r=9 c=70 xscale=0.02 yscale=0.02 seed=29",
+        "roi_align dtype=u8 r=32 c=20 levels=4 h=32 boxes=hostile xzero=90 yzero=80 seed=30",
+        "roi_align dtype=u8 r=10 c=16 h=32 output_size=3 sampling_ratio=4 count=3 seed=31",
         "roi_align r=2 c=5 levels=3 h=16 output_size=32 sampling_ratio=8 plant=nan seed=27",
     },
     build,

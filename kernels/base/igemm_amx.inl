@@ -1,0 +1,200 @@
+// igemm_amx.inl - body of the implicit matrix product in tiles. T: the tile instructions (AmxTiles, or their model in a
+// test); V: vectors of kernels/base/simd.h for the epilogue; Kind: the type of the operands. Included inside an unnamed
+// namespace by one file per level, and by tests/test_amx.cpp.
+//
+// Tiles  0 to 3 are the sums of 32 rows x 32 columns, 4 and 5 rows of A, 6 and 7 columns of B. Per chunk of k: four
+//        loads, four products.
+// State  a thread configures its tiles at the start of its share and releases them at its end; nothing stays.
+// Order  every output is one sum over chunks in storage order (tap, channel); where it is cut between goes, the sums
+//        are stored and loaded whole, so no cut changes a result.
+
+// x and weights bf16, sums f32.
+template <class T>
+struct AmxBf16 {
+  template <int c, int a, int b>
+  static void dot() {
+    T::template dot_bf16<c, a, b>();
+  }
+  // A vector of sums as numbers; a row of sums is as wide as the panel, whatever the columns.
+  template <class V>
+  static typename V::V real(const AmxProblem&, const void* sums, int64_t /*column*/, int64_t /*left*/) {
+    return V::load(static_cast<const float*>(sums));
+  }
+};
+
+template <class T, class V, class Kind>
+class IgemmAmx {
+  using Reg = typename V::V;
+  static constexpr TileConfig kTiles = full_tiles();
+  static constexpr int64_t kSumStride = kAmxPanel * 4;
+
+ public:
+  static void run(const AmxProblem& p, void* scratch, ThreadPool& pool) {
+    if (p.rows() == 0 || p.out_c == 0) return;
+    const int64_t panels = p.panels();
+    const IgemmCut cut = igemm_cut(p.rows(), panels, kAmxRows, pool.size(), kAmxBlockRows);
+    const AmxScratch sizes = amx_scratch(p);
+    pool.run(cut.items(), [&](WorkRange range) {
+      unsigned char* memory = static_cast<unsigned char*>(scratch) + range.thread * sizes.total();
+      const Scratch own{memory, memory + sizes.block_bytes, memory + sizes.block_bytes + sizes.tile_bytes};
+      T::configure(kTiles);
+      for (int64_t item = range.begin; item < range.end; ++item) {
+        const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
+        const int64_t count = std::min(cut.block_rows, p.rows() - first);
+        run_block(p, first, count, panels * group / cut.panel_groups, panels * (group + 1) / cut.panel_groups, own);
+      }
+      T::release();
+    });
+  }
+
+ private:
+  struct Scratch {
+    unsigned char *block, *tile, *sums;
+  };
+  // Where a tile reads its rows: row r of chunk q at base + q * step + r * stride.
+  struct Rows {
+    const unsigned char* base;
+    int64_t step, stride;
+  };
+
+  static void run_block(const AmxProblem& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
+                        const Scratch& own) {
+    const int64_t chunks = p.chunks(), packed_columns = p.panels() * kAmxPanel;
+    // Rows that a tile load may take from x itself: whole tiles, since it always reads 32 rows.
+    const int64_t in_place = p.direct() ? count / kAmxRows * kAmxRows : 0;
+    for (int64_t q = 0; q < chunks; q += kAmxBlockChunks) {
+      const int64_t go = std::min(kAmxBlockChunks, chunks - q);
+      gather(p, first, in_place, count, q, q + go, own.block);
+      for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+        const auto* b = static_cast<const unsigned char*>(p.packed) + (panel * chunks + q) * kAmxChunkOf32;
+        for (int64_t t = 0; t < count; t += kAmxRows) {
+          const Rows a =
+              t < in_place
+                  ? Rows{static_cast<const unsigned char*>(p.x) + (first + t) * p.row_bytes() + q * kAmxChunkBytes,
+                         kAmxChunkBytes, p.row_bytes()}
+                  : Rows{own.block + t * go * kAmxChunkBytes, kAmxChunkOf32, kAmxChunkBytes};
+          unsigned char* sums = own.sums + (t * packed_columns + panel * kAmxPanel) * 4;
+          if (q == 0) {
+            zero_sums();
+          } else {
+            load_sums(sums, packed_columns * 4);
+          }
+          multiply(a, b, go);
+          if (q + go < chunks) {
+            store_sums(sums, packed_columns * 4);
+          } else {
+            store_sums(own.tile, kSumStride);
+            finish(p, own.tile, first + t, std::min(kAmxRows, count - t), panel * kAmxPanel);
+          }
+        }
+      }
+    }
+  }
+
+  // Copies chunks [q_begin, q_end) of rows [begin, count) of the block that starts at row `first`, as [tile of 32 rows]
+  // [chunk][row][64 bytes]. Rows beyond count are zero.
+  static void gather(const AmxProblem& p, int64_t first, int64_t begin, int64_t count, int64_t q_begin, int64_t q_end,
+                     unsigned char* block) {
+    const int64_t per_tap = p.chunks_per_tap(), padded = (count + kAmxRows - 1) / kAmxRows * kAmxRows;
+    for (int64_t r = begin; r < padded; ++r) {
+      unsigned char* to = block + r / kAmxRows * kAmxChunkOf32 * (q_end - q_begin) + r % kAmxRows * kAmxChunkBytes;
+      if (r >= count) {
+        for (int64_t q = q_begin; q < q_end; ++q, to += kAmxChunkOf32) std::memset(to, 0, kAmxChunkBytes);
+        continue;
+      }
+      const int64_t m = first + r, ox = m % p.out_w, oy = m / p.out_w % p.out_h, n = m / (p.out_w * p.out_h);
+      const auto* image = static_cast<const unsigned char*>(p.x) + n * p.in_h * p.in_w * p.row_bytes();
+      for (int64_t q = q_begin; q < q_end;) {
+        const int64_t tap = q / per_tap, offset = q % per_tap * kAmxChunkBytes;
+        const int64_t q_stop = std::min(q_end, (tap + 1) * per_tap);
+        const int64_t y = oy * p.stride + tap / p.kernel_w * p.dilation - p.padding;
+        const int64_t x = ox * p.stride + tap % p.kernel_w * p.dilation - p.padding;
+        if (y < 0 || y >= p.in_h || x < 0 || x >= p.in_w) {
+          for (; q < q_stop; ++q, to += kAmxChunkOf32) std::memset(to, p.outside, kAmxChunkBytes);
+          continue;
+        }
+        const unsigned char* from = image + (y * p.in_w + x) * p.row_bytes() + offset;
+        int64_t left = p.row_bytes() - offset;
+        for (; q < q_stop; ++q, to += kAmxChunkOf32, from += kAmxChunkBytes, left -= kAmxChunkBytes) {
+          if (left >= kAmxChunkBytes) {
+            std::memcpy(to, from, kAmxChunkBytes);
+          } else {
+            std::memcpy(to, from, static_cast<size_t>(left));
+            std::memset(to + left, 0, static_cast<size_t>(kAmxChunkBytes - left));
+          }
+        }
+      }
+    }
+  }
+
+  static void zero_sums() {
+    T::template zero<0>();
+    T::template zero<1>();
+    T::template zero<2>();
+    T::template zero<3>();
+  }
+  static void load_sums(const unsigned char* sums, int64_t stride) {
+    T::template load<0>(sums, stride);
+    T::template load<1>(sums + kTileRowBytes, stride);
+    T::template load<2>(sums + kTileRows * stride, stride);
+    T::template load<3>(sums + kTileRows * stride + kTileRowBytes, stride);
+  }
+  static void store_sums(unsigned char* sums, int64_t stride) {
+    T::template store<0>(sums, stride);
+    T::template store<1>(sums + kTileRowBytes, stride);
+    T::template store<2>(sums + kTileRows * stride, stride);
+    T::template store<3>(sums + kTileRows * stride + kTileRowBytes, stride);
+  }
+
+  static void multiply(const Rows& a, const unsigned char* b, int64_t chunks) {
+    const unsigned char *upper = a.base, *lower = a.base + kTileRows * a.stride;
+    for (int64_t q = 0; q < chunks; ++q, upper += a.step, lower += a.step, b += kAmxChunkOf32) {
+      T::template load<4>(upper, a.stride);
+      T::template load<6>(b, kSumStride);
+      Kind::template dot<0, 4, 6>();
+      T::template load<7>(b + kTileRowBytes, kSumStride);
+      Kind::template dot<1, 4, 7>();
+      T::template load<5>(lower, a.stride);
+      Kind::template dot<2, 5, 6>();
+      Kind::template dot<3, 5, 7>();
+    }
+  }
+
+  // Bias, residual, activation and the type of y, for `rows` rows of the tile.
+  static void finish(const AmxProblem& p, const unsigned char* tile, int64_t row, int64_t rows, int64_t column) {
+    const int64_t columns = std::min(kAmxPanel, p.out_c - column);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t y = (row + r) * p.out_c + column;
+      const int64_t residual = p.residual.present() ? residual_row(p, row + r) + column : 0;
+      for (int64_t n = 0; n < columns; n += V::kLanes) {
+        const int64_t left = columns - n;
+        Reg sum = Kind::template real<V>(p, tile + r * kSumStride + n * 4, column + n, left);
+        if (p.bias) sum = V::add(sum, load(p.bias + column + n, left));
+        if (p.residual.present()) sum = V::add(sum, load(p.residual, residual + n, left));
+        store(p.y, y + n, left, activate_vector<V>(p.activation, sum));
+      }
+    }
+  }
+
+  static int64_t residual_row(const AmxProblem& p, int64_t m) {
+    if (p.residual_upsample == 1) return m * p.out_c;
+    const int64_t x = m % p.out_w / p.residual_upsample, y = m / p.out_w % p.out_h / p.residual_upsample;
+    return ((m / (p.out_w * p.out_h) * p.residual_h + y) * p.residual_w + x) * p.out_c;
+  }
+
+  // Up to `left` numbers.
+  template <class Number>
+  static Reg load(const Number* from, int64_t left) {
+    return left >= V::kLanes ? V::loadu(from) : V::load_n(from, left);
+  }
+  template <class Number>
+  static void store(Number* to, int64_t left, Reg value) {
+    left >= V::kLanes ? V::storeu(to, value) : V::store_n(to, value, left);
+  }
+  static Reg load(const Tensor& from, int64_t at, int64_t left) {
+    return from.dtype == DType::bf16 ? load(from.as<bf16>() + at, left) : load(from.f32() + at, left);
+  }
+  static void store(const Tensor& to, int64_t at, int64_t left, Reg value) {
+    to.dtype == DType::bf16 ? store(to.as<bf16>() + at, left, value) : store(to.f32() + at, left, value);
+  }
+};

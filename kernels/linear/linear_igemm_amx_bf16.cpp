@@ -1,0 +1,40 @@
+// linear_igemm_amx_bf16.cpp - backend cpu, level amx_bf16: linear over bf16 activations in tiles
+// Layout   x NHWC bf16, any C; weight packed as bf16 [panel of 32][chunk of 32 k][k / 2][32][k % 2];
+//          y NHWC bf16 or f32
+// Tile     32 rows x 32 columns as 2 x 2 tiles of 16 x 16 sums, 2 tiles of A, 2 of B: all eight
+// Work     per tile and 32 of k: 4 products of 16 cycles, 4 tile loads; rows of a 1x1 layer of stride 1 straight from x
+// Bound    TMUL rate: 25.7 GFLOP of head.fc6 (1000 x 12544 -> 1024) at 1024 flop a cycle and core, 2 cores at 2.5 GHz
+// -> 5 ms;
+//          its weight (26 MB) from memory once per 256 rows at 20 GB/s -> 5 ms (predicted, not measured)
+// Measured not measured: no machine with AMX was at hand. AMX code counts as untested until it has run on a CPU with
+//          AMX; here its instructions are carried out by a model (tests/support/amx_model.h)
+// Rejects  activations other than bf16
+// Numerics per 32 of k the even and the odd products are two fused chains in f32, added to each other and to the sum;
+//          chunks in the order k; denormals count as zero; same bytes for every thread count and batch
+// Tried    nothing: without a machine every variant would be a guess
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "kernels/base/amx_tiles.h"
+#include "kernels/base/half.h"
+#include "kernels/base/igemm.h"
+#include "kernels/base/igemm_amx.h"
+#include "kernels/base/simd.h"
+#include "kernels/linear/linear.h"
+
+namespace spinert {
+namespace {
+
+#include "kernels/base/activate_vector.inl"
+#include "kernels/base/igemm_amx.inl"
+#include "kernels/linear/linear_igemm_amx.inl"
+
+using Product = IgemmAmx<AmxTiles, SimdAvx512, AmxBf16<AmxTiles>>;
+
+}  // namespace
+
+extern const Kernel linear_igemm_32x32_amx_bf16;
+const Kernel linear_igemm_32x32_amx_bf16 = LinearAmxBf16<Product>::kernel();
+
+}  // namespace spinert
