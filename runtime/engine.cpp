@@ -35,7 +35,10 @@ class EngineImpl : public Engine {
     return it == plans_.end() ? nullptr : it->second.get();
   }
   Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) override;
-  Result<std::string> file_sha256() override { return file_hash_.get(); }
+  Result<std::string> file_sha256() override {
+    SPINERT_TRY(file_->file().check_unchanged());
+    return file_hash_.get();
+  }
 
   Status open(const std::string& path, const EngineOptions& options);
 
@@ -128,6 +131,10 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   }
   SPINERT_TRY(plan_graphs(options, device).at(path));
   SPINERT_TRY(check_tensors().at(path));
+  // Beside the loading, so that the first run does not share the cores with it. Where the system refuses a thread, the
+  // hash is computed by the call that asks for it.
+  constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
+  file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
   Status loaded = load(options);
   if (loaded.id() == ErrorId::E_OOM_DEVICE) {
     loaded.hint("The plan takes " + figures() + ". Lower " + to_lower() +
@@ -135,9 +142,6 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   }
   SPINERT_TRY(loaded.at(path));
   describe(device);
-  // Where the system refuses a thread, the hash is computed by the call that asks for it.
-  constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
-  file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
   return {};
 }
 
@@ -182,15 +186,19 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
     const auto wanted = [&](OpId op) {
       if (!options.fuse || left_out.contains(op)) return false;
       if (options.rewrites) return options.rewrites->contains(name_of(op));
-      return device.cuda && device.precision == "mixed";  // elsewhere only slow rows take such nodes
+      if (device.cuda) return device.precision == "mixed";  // in fp32 only slow rows take such nodes
+      // fpn_merge does more work than Winograd; in int8 the head's convolutions are integer products.
+      return op == OpId::rpn_head && device.backend == Backend::cpu && device.precision != "int8";
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
     if (device.precision == "mixed") {
       SPINERT_TRY(set_half_activations(graph, device.cuda ? DType::f16 : DType::bf16));
     }
+    // On the cpu the plain loops take every node, but do not make up for the nodes that they replace.
+    const Level least = device.backend == Backend::cpu && !options.rewrites ? Level::avx2 : Level::any;
     const auto refused = std::ranges::find_if(
-        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device); });
+        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device, least); });
     if (refused != std::end(kOptional)) {
       left_out.insert(*refused);
       continue;
@@ -269,6 +277,8 @@ Status EngineImpl::load(const EngineOptions& options) {
     scratch = scratch_.data();
   }
   SPINERT_TRY(weights_->load(*file_, pool_));
+  // What the system gave for the weights tells what it can give for activations, which are not touched before they run.
+  if (weights_->large_pages()) arena_.prefer_large_pages();
   for (auto& [name, plan] : plans_) SPINERT_TRY(plan->bind(arena, scratch));
   for (int lane = 1; lane < device_.lanes; ++lane) {
     SPINERT_ASSIGN(arena, cuda_->allocate(lane_arena));

@@ -91,6 +91,9 @@ struct NodeInfo {
   std::string attributes;           // "stride=2 padding=3 activation=relu"
   std::vector<std::string> inputs;  // value names, "" for an absent one
   std::vector<std::string> outputs;
+  Shape shape;        // of the first output
+  std::string count;  // the value that holds its rows in use, in units of count_scale; "": all of dim 0
+  int64_t count_scale = 1;
   std::vector<std::pair<std::string, std::string>> refusals;  // kernel, reason
   double flops = 0, bytes = 0;                                // at full capacity
   int64_t packed_bytes = 0, scratch_bytes = 0;

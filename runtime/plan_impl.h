@@ -32,8 +32,8 @@ class PlanImpl : public Plan {
   // Chooses kernels and plans memory for a graph; no memory is taken yet. E_DEVICE if no kernel takes a node.
   static Result<std::unique_ptr<PlanImpl>> create(Graph graph, const Device& device, ThreadPool& pool);
 
-  // Whether the device has a kernel for every node of this operator.
-  static bool has_kernels(const Graph& graph, OpId op, const Device& device);
+  // Whether the device has a kernel of that level or a higher one for every node of this operator, and would choose it.
+  static bool has_kernels(const Graph& graph, OpId op, const Device& device, Level least = Level::any);
 
   const std::vector<NodeInfo>& nodes() const override { return infos_; }
   double tolerance(size_t index, double& relative) const override;

@@ -73,8 +73,15 @@ int64_t WeightLoader::bytes() const {
   return total;
 }
 
+bool WeightLoader::packs_i8(const Target& t, const Weight& weight) const {
+  if (weight.storage != StorageType::I8 || keep_plain(t) || in_rewrite(t)) return false;
+  return std::ranges::all_of(t.plan->planned(), [&](const PlannedNode& node) {
+    return !packs(node, t.number) || node.kernel->kernel->pack_i8 != nullptr;
+  });
+}
+
 // Packs `data` (host memory) once per form and hands the result to all nodes of that form.
-Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool) {
+Status WeightLoader::pack(const Target& t, const Tensor& data, const StoredI8* stored, ThreadPool& pool) {
   std::map<Form, const void*> done;
   for (PlannedNode& node : t.plan->planned()) {
     if (!packs(node, t.number)) continue;
@@ -85,7 +92,12 @@ Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool)
     }
     node.in[kPackedInput] = data;
     SPINERT_ASSIGN(void* packed, take(node.packed_bytes));
-    node.kernel->kernel->pack(node.call(), device_ ? packing_ : packed, pool);
+    void* const to = device_ ? packing_ : packed;
+    if (stored) {
+      node.kernel->kernel->pack_i8(node.call(), *stored, to, pool);
+    } else {
+      node.kernel->kernel->pack(node.call(), to, pool);
+    }
     if (device_) SPINERT_TRY(send(packed, packing_, node.packed_bytes));
     node.packed = done[form(node)] = packed;
   }
@@ -128,7 +140,7 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
     derived.compute(sources, results);
     for (size_t i = 0; i < results.size(); ++i) {
       const Target t{&plan, derived.results[i]};
-      SPINERT_TRY(pack(t, results[i], pool));
+      SPINERT_TRY(pack(t, results[i], nullptr, pool));
       if (device_) SPINERT_TRY(keep(t, results[i], true));
     }
   }
@@ -156,7 +168,8 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   int64_t largest = 0, largest_packed = 0;
   for (const Weight& weight : model.weights()) {
     // On the host a plain constant is read where it stays.
-    if (device_ || !keep_plain(target(weight.name))) {
+    const Target t = target(weight.name);
+    if (!packs_i8(t, weight) && (device_ || !keep_plain(t))) {
       largest = std::max(largest, static_cast<int64_t>(weight.elements));
     }
   }
@@ -170,17 +183,24 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   } else {
     SPINERT_ASSIGN(host_memory_, AlignedBuffer::allocate(size_));
     memory_ = host_memory_.data();
+    large_pages_ = host_memory_.take_large_pages(pool);
   }
   for (const Weight& weight : model.weights()) {
     const Target t = target(weight.name);
     Tensor view = t.plan->constant(t.number);
+    if (packs_i8(t, weight)) {
+      StoredI8 stored;
+      SPINERT_TRY(stream.read_i8(weight, stored));
+      SPINERT_TRY(pack(t, view, &stored, pool));
+      continue;
+    }
     view.data = staging.data();
     if (keep_plain(t) && !device_) {
       SPINERT_ASSIGN(view.data, take(view.bytes()));
       t.plan->set_constant(t.number, view);
     }
     SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));
-    SPINERT_TRY(pack(t, view, pool));
+    SPINERT_TRY(pack(t, view, nullptr, pool));
     if (device_) SPINERT_TRY(keep(t, view, false));
   }
   SPINERT_TRY(stream.finish());

@@ -22,7 +22,9 @@ std::vector<std::string> lines(const KernelInfo& kernel) {
   const cases::OpSuite& suite = cases::suite(kernel.op);
   std::vector<std::string> all = suite.cases;
   if (suite.half && (kernel.kernel->also_takes & kTakesBf16)) {
-    for (const std::string& text : suite.cases) all.push_back(text + " dtype=bf16");
+    for (const std::string& text : suite.cases) {
+      if (text.find("dtype=") == std::string::npos) all.push_back(text + " dtype=bf16");  // else it has a type already
+    }
   }
   return all;
 }

@@ -61,7 +61,7 @@ struct Conv2dWinograd {
   // Tiles of one block: at least kLeastTiles, and twice as many while v and m stay below kBlockBytes, so that they keep
   // to the second-level cache while u passes through once per block. A pure function of the weight: it sizes scratch.
   static constexpr int64_t kLeastTiles = (kOut == 4 ? 14 : 28) / kTileRows * kTileRows;
-  static constexpr int64_t kMostTiles = 4 * kLeastTiles, kBlockBytes = 704 << 10;
+  static constexpr int64_t kMostTiles = 2 * kLeastTiles, kBlockBytes = 704 << 10;
   static int64_t block_tiles(int64_t in_c) {
     int64_t tiles = kLeastTiles;
     while (2 * tiles <= kMostTiles && thread_floats(in_c, 2 * tiles) * int64_t{sizeof(float)} <= kBlockBytes)
@@ -116,9 +116,9 @@ struct Conv2dWinograd {
   static int64_t point_floats(int64_t in_c, int64_t block) { return block * in_c + kIgemmChunk; }
   static int64_t v_floats(int64_t in_c, int64_t block) { return kPoints * point_floats(in_c, block); }
   static int64_t thread_floats(int64_t in_c, int64_t block) { return v_floats(in_c, block) + kPoints * block * kPanel; }
+  static int64_t thread_floats(int64_t in_c) { return thread_floats(in_c, block_tiles(in_c)); }
   static int64_t scratch_bytes(const OpCall& call, int threads) {
-    const int64_t in_c = call.in[kX].shape[3];
-    return threads * thread_floats(in_c, block_tiles(in_c)) * int64_t{sizeof(float)};
+    return threads * thread_floats(call.in[kX].shape[3]) * int64_t{sizeof(float)};
   }
 
   // One call: x [images][in_h][in_w][in_c] and what is added to each output pixel. Element is the type of activations,
@@ -139,11 +139,10 @@ struct Conv2dWinograd {
   };
 
   // Where finished pixels go. A sink has
-  //   Element* pixel(int thread, int64_t slot, int64_t n, int64_t y, int64_t x)   out_c numbers of the pixel (y, x) of
-  //            image n; `slot` numbers the tiles of a block, below block_tiles(in_c)
+  //   pixel(int thread, int64_t slot, int64_t n, int64_t y, int64_t x)   where the out_c numbers of the pixel (y, x) of
+  //            image n go, float or Element; `slot` numbers the tiles of a block, below block_tiles(in_c)
   //   void finished(int thread, int64_t first, int64_t count)   all channels of the tiles first .. first + count - 1
-  //   are
-  //            there, still in this core's cache; called only if kWholeBlocks
+  //            are there, still in this core's cache; called only if kWholeBlocks
   //   kWholeBlocks   a block's channels are never split among threads
   // This one writes y [images][out_h][out_w][out_c].
   template <class Element>
@@ -313,7 +312,7 @@ struct Conv2dWinograd {
     const int64_t x0 = tile % tiles_w * kOut, y0 = tile / tiles_w % tiles_h * kOut;
     const int64_t n = tile / (tiles_w * tiles_h);
     const int64_t rows = std::min<int64_t>(kOut, s.out_h - y0), cols = std::min<int64_t>(kOut, s.out_w - x0);
-    Element* to[kOut][kOut];
+    decltype(sink.pixel(0, 0, 0, 0, 0)) to[kOut][kOut];
     for (int64_t i = 0; i < rows; ++i) {
       for (int64_t j = 0; j < cols; ++j) to[i][j] = sink.pixel(thread, slot, n, y0 + i, x0 + j) + column;
     }
