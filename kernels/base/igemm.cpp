@@ -53,7 +53,24 @@ void igemm_pack_i8(const StoredI8& weight, int64_t taps, int64_t in_c, int64_t o
 }
 
 int64_t igemm_scratch_floats(int64_t tile_rows) {
-  return divide_up(kIgemmBlockRows, tile_rows) * tile_rows * kIgemmBlockK;
+  return std::max(divide_up(kIgemmBlockRows, tile_rows) * kIgemmBlockK,
+                  divide_up(kIgemmLongRows, tile_rows) * kIgemmLongK) *
+         tile_rows;
+}
+
+IgemmBlock IgemmShares::block(int64_t item, int64_t end, int64_t largest) const {
+  const int64_t group = item / tiles, tile = item % tiles, left = std::min(end - item, tiles - tile);
+  return {tile, divide_up(left, divide_up(left, largest)), group};
+}
+
+IgemmShares igemm_shares(int64_t rows, int64_t panels, int64_t tile_rows, int threads) {
+  // Splitting panels makes every thread prepare the rows for itself; it pays where the longest share is longer than the
+  // mean by more than this.
+  constexpr double kMostUneven = 1.1;
+  const IgemmShares whole{divide_up(rows, tile_rows), panels, 1};
+  const double mean = double(whole.tiles) / threads;
+  if (double(divide_up(whole.tiles, threads)) <= kMostUneven * mean) return whole;
+  return {whole.tiles, panels, std::min<int64_t>(panels, threads)};
 }
 
 IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads, int64_t largest_block) {

@@ -18,7 +18,7 @@ const char* rpn_head_winograd_rejects(const OpCall& call) {
   Tensor hidden = in[0];
   hidden.shape[3] = in[1].shape[3];
   const Conv2dParams params{.padding = 1};
-  return winograd_rejects({&params, in, {&hidden, 1}});
+  return winograd_f4_rejects({&params, in, {&hidden, 1}});
 }
 
 }  // namespace spinert

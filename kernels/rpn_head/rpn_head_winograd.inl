@@ -6,7 +6,7 @@
 template <class V, class Winograd, int kHeadRows, int kHeadVectors>
 struct RpnHeadWinograd {
   using Reg = typename V::V;
-  static constexpr int64_t kTilePixels = int64_t{kWinogradOut} * kWinogradOut;
+  static constexpr int64_t kTilePixels = int64_t{Winograd::kOut} * Winograd::kOut;
   static constexpr int64_t kColumns = int64_t{kHeadVectors} * V::kLanes;  // outputs of both heads, a group at a time
   static constexpr int64_t kScratchFloats = 16;                           // parts of scratch begin at cache lines
   static_assert(kTilePixels % kHeadRows == 0);
@@ -23,7 +23,7 @@ struct RpnHeadWinograd {
   }
 
   static int64_t hidden_floats(int64_t hidden) {
-    const int64_t floats = Winograd::kBlockTiles * kTilePixels * hidden;
+    const int64_t floats = Winograd::kMostTiles * kTilePixels * hidden;
     return (floats + kScratchFloats - 1) / kScratchFloats * kScratchFloats;
   }
   // Scratch: that of the convolution for every thread, the matrix of the heads, hidden pixels for every thread.
@@ -66,14 +66,14 @@ struct RpnHeadWinograd {
       return hidden + thread * hidden_floats(h.hidden) + slot * kTilePixels * h.hidden;
     }
     float* pixel(int thread, int64_t slot, int64_t, int64_t y, int64_t x) const {
-      return tile(thread, slot) + (y % kWinogradOut * kWinogradOut + x % kWinogradOut) * h.hidden;
+      return tile(thread, slot) + (y % Winograd::kOut * Winograd::kOut + x % Winograd::kOut) * h.hidden;
     }
     void finished(int thread, int64_t first, int64_t count) const {
       for (int64_t g = 0; g < h.groups(); ++g) {
         const float* columns = matrix + g * (h.hidden + 1) * kColumns;
         for (int64_t t = 0; t < count; ++t) {
           const float* at = tile(thread, t);
-          const int64_t y = (first + t) / tiles_w * kWinogradOut, x = (first + t) % tiles_w * kWinogradOut;
+          const int64_t y = (first + t) / tiles_w * Winograd::kOut, x = (first + t) % tiles_w * Winograd::kOut;
           for (int64_t p = 0; p < kTilePixels; p += kHeadRows) project(at + p * h.hidden, columns, g, y, x, p);
         }
       }
@@ -108,7 +108,7 @@ struct RpnHeadWinograd {
       }
       const int64_t begin = group * kColumns, end = begin + kColumns < h.outputs() ? begin + kColumns : h.outputs();
       for (int64_t r = 0; r < kHeadRows; ++r) {
-        const int64_t py = y + (p + r) / kWinogradOut, px = x + (p + r) % kWinogradOut;
+        const int64_t py = y + (p + r) / Winograd::kOut, px = x + (p + r) % Winograd::kOut;
         if (py >= height || px >= width) continue;
         const int64_t at = (py * width + px) * h.anchors;
         for (int64_t o = begin; o < end; ++o) {
@@ -154,7 +154,7 @@ struct RpnHeadWinograd {
                       call.out[levels + l].f32(),
                       height,
                       width,
-                      (width + kWinogradOut - 1) / kWinogradOut};
+                      (width + Winograd::kOut - 1) / Winograd::kOut};
       Winograd::run_problem(problem, sink, context.scratch, *context.pool);
     }
   }

@@ -6,7 +6,7 @@
 // Bound    FMA rate: 103 GFLOP of the 3x3 over five levels as 25.8 of Winograd's products, and 0.7 of the heads
 // Measured 2-core Zen 5 VM, 2026-11-24, 256x256x256, one thread, smallest processor time of 6, beside other work:
 //          223 ms; apart 236 (conv2d 218, heads 18), same bits
-// Rejects  see winograd_rejects for the largest map
+// Rejects  see winograd_f4_rejects for the largest map
 // Numerics the 3x3 as conv2d by Winograd (relative error about 2e-6); a head is one fused chain, then its bias
 // Tried    nothing else
 #include <algorithm>
@@ -24,7 +24,7 @@ namespace {
 #include "kernels/rpn_head/rpn_head_winograd.inl"
 
 constexpr int kTileRows = 6, kTileVectors = 2, kHeadRows = 4, kHeadVectors = 2;
-using Winograd = Conv2dWinograd<SimdAvx2, kTileRows, kTileVectors>;
+using Winograd = Conv2dWinograd<SimdAvx2, WinogradF4, kTileRows, kTileVectors>;
 using RpnHead = RpnHeadWinograd<SimdAvx2, Winograd, kHeadRows, kHeadVectors>;
 
 }  // namespace

@@ -6,7 +6,7 @@
 // Bound    FMA rate: 103 GFLOP of the 3x3 over five levels as 25.8 of Winograd's products, and 0.7 of the heads
 // Measured 2-core Zen 5 VM (410 GFLOP/s FMA roof), 2026-11-24, 256x256x256, one thread, smallest processor time of 6 in
 //          three processes beside other work: 111, 106, 118 ms; apart 135, 132, 137 (conv2d 113, heads 22), same bits
-// Rejects  see winograd_rejects for the largest map
+// Rejects  see winograd_f4_rejects for the largest map
 // Numerics the 3x3 as conv2d by Winograd (relative error about 2e-6); a head is one fused chain, then its bias
 // Tried    predicted: 12.6 ms of head convolutions of the detector at 2 threads become 1.7, and a 67 MB map neither
 //          written nor read saves about 4
@@ -25,7 +25,7 @@ namespace {
 #include "kernels/rpn_head/rpn_head_winograd.inl"
 
 constexpr int kTileRows = 14, kTileVectors = 2, kHeadRows = 16, kHeadVectors = 1;
-using Winograd = Conv2dWinograd<SimdAvx512, kTileRows, kTileVectors>;
+using Winograd = Conv2dWinograd<SimdAvx512, WinogradF4, kTileRows, kTileVectors>;
 using RpnHead = RpnHeadWinograd<SimdAvx512, Winograd, kHeadRows, kHeadVectors>;
 
 }  // namespace
