@@ -4,6 +4,8 @@
 #include <cstdio>
 
 #include "apps/command.h"
+#include "diagnosis/calibrate.h"
+#include "diagnosis/input.h"
 #include "diagnosis/report/text.h"
 
 namespace spinert::cli {
@@ -19,21 +21,53 @@ int run_convert(const ConvertOptions& options, bool json_log) {
   return 0;
 }
 
+struct CalibrationArguments {
+  std::string model;
+  std::vector<std::string> folders;
+};
+
+// A model file and pictures become the file of ranges that int8 needs.
+Status write_calibration(const CalibrationArguments& arguments, const ConvertOptions& options, bool json_log) {
+  SPINERT_ASSIGN(const InputList list, expand_inputs(arguments.folders));
+  std::vector<std::string> pictures;
+  for (const Input& input : list.inputs) {
+    SPINERT_TRY(input.problem);
+    pictures.push_back(input.path);
+  }
+  CalibrateOptions calibration;
+  calibration.model = arguments.model;
+  calibration.progress = [&](const std::string& path) { print_note("info", "calibrating on " + path, json_log); };
+  SPINERT_ASSIGN(const Calibration made, calibrate(calibration, pictures));
+  SPINERT_ASSIGN(AtomicFile file, AtomicFile::create(options.output, options.existing));
+  const std::string text = print_calibration(made);
+  SPINERT_TRY(file.write(text));
+  SPINERT_TRY(file.commit());
+  std::printf("%s: ranges of %lld slices\n", clean_utf8(options.output).c_str(), static_cast<long long>(made.slices));
+  return {};
+}
+
+int run_calibration(const CalibrationArguments& arguments, const ConvertOptions& options, bool json_log) {
+  const Status status = write_calibration(arguments, options, json_log);
+  return status.ok() ? 0 : print_error(status, json_log);
+}
+
 }  // namespace
 
 void add_convert(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<ConvertOptions>();
+  auto calibration = std::make_shared<CalibrationArguments>();
   CLI::App* command = app.add_subcommand("convert", "make a model file from two checkpoints; executes nothing in them");
-  command->add_option("--detector", options->detector, "checkpoint of the detector (.pth or .safetensors)")
+  CLI::Option* detector =
+      command->add_option("--detector", options->detector, "checkpoint of the detector (.pth or .safetensors)")
+          ->type_name("FILE");
+  CLI::Option* classifier =
+      command->add_option("--classifier", options->classifier, "checkpoint of the classifier")->type_name("FILE");
+  CLI::Option* config =
+      command->add_option("--config", options->config, "what the checkpoints do not say: pipeline.json")
+          ->type_name("FILE");
+  command->add_option("-o,--output", options->output, "the model file to write; with --calibrate the file of ranges")
       ->required()
       ->type_name("FILE");
-  command->add_option("--classifier", options->classifier, "checkpoint of the classifier")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--config", options->config, "what the checkpoints do not say: pipeline.json")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("-o,--output", options->output, "the model file to write")->required()->type_name("FILE");
   command
       ->add_option_function<std::string>(
           "--storage", [options](const std::string& text) { (void)parse_storage(text, options->storage); },
@@ -65,12 +99,28 @@ void add_convert(CLI::App& app, Invocation& invocation) {
       "accept checkpoints that were written without checksums");
   command->add_flag_callback(
       "--replace", [options] { options->existing = AtomicFile::Existing::replace; }, "replace an existing model file");
+  command
+      ->add_option("--calibrate", calibration->folders,
+                   "write the ranges that --precision int8 needs, from these pictures or folders, for --model")
+      ->type_name("PATH...");
+  command->add_option("--model", calibration->model, "with --calibrate: the model file")->type_name("FILE");
   add_log(*command, invocation);
   command->footer(
       "Example:\n  spinert convert --detector det.pth --classifier cls.pth "
       "--config converter/configs/fasterrcnn_resnet18_fpn.json -o model.safetensors --storage int8");
-  command->callback([options, &invocation] {
-    invocation.run = [options, &invocation] { return run_convert(*options, invocation.json_log); };
+  command->callback([=, &invocation] {
+    const bool calibrates = !calibration->folders.empty();
+    if (calibrates != !calibration->model.empty()) throw CLI::ValidationError("--calibrate and --model go together");
+    for (const CLI::Option* source : {detector, classifier, config}) {
+      if (source->empty() == !calibrates) {
+        throw CLI::ValidationError(source->get_name() +
+                                   (calibrates ? " has no place beside --calibrate" : " is required"));
+      }
+    }
+    invocation.run = [=, &invocation] {
+      return calibrates ? run_calibration(*calibration, *options, invocation.json_log)
+                        : run_convert(*options, invocation.json_log);
+    };
   });
 }
 

@@ -102,6 +102,10 @@ Quantisation codes_of(const ValueRange& range) {
 }
 
 Status set_quantised_activations(Graph& graph, const ValueRanges& ranges, const std::set<std::string>& keep) {
+  for (const std::string& name : keep) {
+    if (graph.find(name) != kAbsent) continue;
+    return error(ErrorId::E_CONFIG, "the calibration keeps an unknown value", "graph " + graph.name + ", " + name);
+  }
   const Codes codes(graph, keep);
   for (Node& node : graph.nodes) {
     const bool in = !node.in.empty() && codes.of(node.in[0]), out = codes.of(node.out[0]);
@@ -109,7 +113,8 @@ Status set_quantised_activations(Graph& graph, const ValueRanges& ranges, const 
       Value& value = graph.values[static_cast<size_t>(node.out[0])];
       const auto range = ranges.find(value.name);
       if (range == ranges.end()) {
-        return error(ErrorId::E_CONFIG, "the calibration lacks a value", "graph " + graph.name + ", value " + value.name)
+        return error(ErrorId::E_CONFIG, "the calibration lacks a value",
+                     "graph " + graph.name + ", value " + value.name)
             .hint("Calibrate again: spinert convert --calibrate FOLDER.");
       }
       value.type.quantisation = codes_of(range->second);

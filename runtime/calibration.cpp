@@ -43,11 +43,11 @@ std::string print_calibration(const Calibration& calibration) {
     ranges[graph] = nlohmann::ordered_json::object();
     for (const auto& [name, range] : values) ranges[graph][name] = {range.low, range.high};
   }
-  const nlohmann::ordered_json file = {{"schema", kSchema},
-                                       {"model", calibration.model},
-                                       {"method", calibration.method},
-                                       {"slices", calibration.slices},
-                                       {"ranges", std::move(ranges)}};
+  nlohmann::ordered_json keep = nlohmann::ordered_json::object();
+  for (const auto& [graph, names] : calibration.keep) keep[graph] = names;
+  const nlohmann::ordered_json file = {
+      {"schema", kSchema}, {"model", calibration.model}, {"method", calibration.method}, {"slices", calibration.slices},
+      {"keep", keep},      {"ranges", std::move(ranges)}};
   return file.dump(1) + "\n";
 }
 
@@ -60,7 +60,8 @@ Result<Calibration> read_calibration(const std::string& path, const std::string&
   std::string text(file.value().size(), '\0');
   SPINERT_TRY(file.value().read(0, text.data(), text.size()));
   SPINERT_ASSIGN(const nlohmann::json json, parse_json(text, ErrorId::E_CONFIG, path));
-  if (!json.is_object() || json.size() != 5) return malformed("it needs schema, model, method, slices and ranges", path);
+  if (!json.is_object() || json.size() != 6)
+    return malformed("it needs schema, model, method, slices, keep and ranges", path);
   for (const char* key : {"schema", "model", "method"}) {
     if (!json.contains(key) || !json[key].is_string()) return malformed(std::string("no text ") + key, path);
   }
@@ -76,8 +77,16 @@ Result<Calibration> read_calibration(const std::string& path, const std::string&
       json["slices"].get<uint64_t>() > uint64_t{kMaxSlices}) {
     return malformed("slices is no number of slices", path);
   }
+  Calibration calibration{json["model"], json["method"], json["slices"].get<int64_t>(), {}, {}};
+  if (!json.contains("keep") || !json["keep"].is_object()) return malformed("no keep", path);
+  for (const auto& [graph, names] : json["keep"].items()) {
+    if (!names.is_array()) return malformed("keep of " + printable(graph), path);
+    for (const auto& name : names) {
+      if (!name.is_string()) return malformed("keep of " + printable(graph), path);
+      calibration.keep[graph].insert(name.get<std::string>());
+    }
+  }
   if (!json.contains("ranges") || !json["ranges"].is_object()) return malformed("no ranges", path);
-  Calibration calibration{json["model"], json["method"], json["slices"].get<int64_t>(), {}};
   for (const auto& [graph, values] : json["ranges"].items()) {
     if (!values.is_object()) return malformed("ranges of " + printable(graph), path);
     for (const auto& [name, range] : values.items()) {

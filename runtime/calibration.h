@@ -2,12 +2,16 @@
 // file beside the model, bound to it by the hash of its weights:
 //
 //   {"schema": "spinert.calibration/1", "model": "<spinert.data_sha256>", "method": "...", "slices": 12,
+//    "keep": {"classifier": ["layer4.2"]},
 //    "ranges": {"detector": {"body.conv1": [0, 5.25], ...}, "classifier": {...}}}
+//
+// keep names values that stay f32 because the precision of the results asks for it.
 //
 // Made by `spinert convert --calibrate` (diagnosis/calibrate.h), read when an engine is opened in int8.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "graph/quantisation.h"
@@ -19,7 +23,8 @@ struct Calibration {
   std::string model;   // spinert.data_sha256 of the model that it belongs to
   std::string method;  // how ranges were made, for readers
   int64_t slices = 0;
-  std::map<std::string, ValueRanges> ranges;  // by graph
+  std::map<std::string, std::set<std::string>> keep;  // by graph
+  std::map<std::string, ValueRanges> ranges;          // by graph; one without ranges stays f32
 };
 
 // "x/model.safetensors" -> "x/model.calibration.json"

@@ -51,10 +51,10 @@ Status no_precision(ErrorId id, const std::string& precision, const std::string&
 
 Result<Device> host_device(Backend backend, const EngineOptions& options) {
   const std::string precision = options.precision.empty() ? "fp32" : options.precision;
-  const bool mixed = precision == "mixed" && backend == Backend::cpu;
-  if (precision != "fp32" && !mixed) {
+  const bool mixed = precision == "mixed" && backend == Backend::cpu, int8 = precision == "int8";
+  if (precision != "fp32" && !mixed && !int8) {
     return no_precision(ErrorId::E_DEVICE, precision, "this device does not compute in it",
-                        backend == Backend::cpu ? "fp32 or mixed" : "fp32");
+                        backend == Backend::cpu ? "fp32, mixed or int8" : "fp32 or int8");
   }
   Device device{.backend = backend, .limit = Level::any, .precision = precision};
   if (backend == Backend::cpu) {
@@ -65,6 +65,13 @@ Result<Device> host_device(Backend backend, const EngineOptions& options) {
     return error(ErrorId::E_DEVICE, bounded ? "mixed precision needs more than --isa allows"
                                             : "this machine has no instructions for mixed precision")
         .expected(std::string(level_name(Level::avx512_bf16)), std::string(level_name(device.limit)))
+        .hint(bounded ? "Leave --isa out." : "Use --precision fp32.");
+  }
+  if (int8 && backend == Backend::cpu && device.limit < Level::avx512_vnni) {
+    const bool bounded = cpu_features().best >= Level::avx512_vnni;
+    return error(ErrorId::E_DEVICE,
+                 bounded ? "int8 needs more than --isa allows" : "this machine has no instructions for int8")
+        .expected(std::string(level_name(Level::avx512_vnni)), std::string(level_name(device.limit)))
         .hint(bounded ? "Leave --isa out." : "Use --precision fp32.");
   }
   return device;

@@ -38,6 +38,7 @@ struct EngineOptions {
   // Upper bound on the level: one of cpu_levels() on cpu, sm80, sm90a on cuda; empty: the best there is.
   std::string isa;
   std::string precision;     // fp32, mixed, int8, fp8; never lowered silently; empty: mixed on cuda, else fp32
+  std::string calibration;   // of int8: path of its file (runtime/calibration.h); empty: the one beside the model
   int threads = 0;           // 0: all that the affinity mask and the control group allow
   int64_t memory_limit = 0;  // bytes for weights and activations; 0: what the machine or card has
   std::string model_sha256;  // if set, the whole file must have this hash, checked before work
@@ -49,6 +50,8 @@ struct EngineOptions {
   std::map<std::string, int64_t> rows;
   std::map<std::string, int64_t>
       rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
+  // Graphs that also run on smaller pictures, by name: the step of heights and widths. See Engine::sized_plan().
+  std::map<std::string, int64_t> size_steps;
   // Slices that a chained plan computes side by side, each with activations of its own; 1 to 8, E_USAGE otherwise. On
   // cuda alone: elsewhere there is one. Changes no result.
   int lanes = 1;
@@ -59,7 +62,7 @@ struct EngineOptions {
 struct DeviceInfo {
   std::string name;       // "cpu", "reference" or the card's name
   std::string isa;        // levels used, for example "scalar avx2 avx512" or "sm80 sm90a"; "any" for reference
-  std::string precision;  // "fp32" or "mixed"
+  std::string precision;  // "fp32", "mixed" or "int8"
   bool fallback = false;  // true if `auto` could not take its first choice
   std::string fallback_reason;
   bool cuda = false;
@@ -153,6 +156,11 @@ class Engine {
   // Null if the model has no such graph.
   virtual Plan* plan(std::string_view graph) = 0;
   virtual std::vector<std::string> graphs() const = 0;
+  // The plan of a graph of EngineOptions::size_steps for a picture of that height and width: multiples of the step, or
+  // the whole extent. All sizes share weights and memory: asking for a plan, here or by plan(), ends the use of the one
+  // of another size, and its tensors. A plan of a new size takes about a millisecond to make; the last few are kept.
+  // E_USAGE for a graph or size that is not among them.
+  virtual Result<Plan*> sized_plan(std::string_view graph, int64_t height, int64_t width) = 0;
   // On cuda: two graphs as one (runtime/chained_plan.h), which must not outlive the engine. E_DEVICE elsewhere.
   virtual Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) = 0;
   // SHA-256 of the whole file. Computed on a thread of its own from open() on; waits for it. E_MODEL_HASH if the file

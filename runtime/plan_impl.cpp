@@ -182,6 +182,15 @@ void PlanImpl::bind_values(void* arena, void* io) {
   }
 }
 
+const void* PlanImpl::packed_form(const PlannedNode& node) const {
+  for (const std::vector<PlannedNode>* list : {&nodes_, &spare_}) {
+    for (const PlannedNode& other : *list) {
+      if (other.packs() && other.same_form(node)) return other.packed;
+    }
+  }
+  return nullptr;
+}
+
 Status PlanImpl::check_control(const RunControl& control, size_t node) const {
   const auto where = [&] { return "graph " + graph_.name + ", node " + nodes_[node].node->name; };
   if (control.cancel && control.cancel->load(std::memory_order_relaxed) != 0) {

@@ -2,6 +2,12 @@
 // igemm_amx.inl over that model on every case of conv2d and linear, the compiled kernels with their instructions
 // carried out by the model, and, on a processor that has tiles, the instructions against the model bit for bit.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -182,6 +188,8 @@ TEST(TileModel, Bf16ByHand) {
 
   // Even and odd k are two chains, added before they meet c: one by one, 2^24 would swallow both ones.
   EXPECT_EQ(bf16_product(0x1p24f, {1, 1}, {1, 1}), 0x1p24f + 2);
+  // One chain for all k would lose both ones to 2^24 in turn.
+  EXPECT_EQ(bf16_product(0, {0x1p12f, 1, 0, 1}, {0x1p12f, 1, 0, 1}), 0x1p24f + 2);
   // Within a chain each product is rounded to the sum so far: 2^24 + 1 + 1 stays 2^24.
   EXPECT_EQ(bf16_product(0, {0x1p12f, 0, 1, 0, 1, 0}, {0x1p12f, 0, 1, 0, 1, 0}), 0x1p24f);
   // Half to even: 2^24 + 3 lies between 2^24 + 2 and 2^24 + 4.
@@ -204,25 +212,45 @@ TEST(TileModel, Bf16ByHand) {
   EXPECT_TRUE(std::isnan(bf16_product(0, {1, NAN}, {1, 0})));
 }
 
+#if defined(__x86_64__)
+// a * b + c by the processor with the bits DAZ and FTZ of MXCSR set: denormals are zero, in and out.
+__attribute__((target("fma"))) float fma_by_the_processor(float a, float b, float c) {
+  constexpr unsigned kFlushAndZero = 0x8040;
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | kFlushAndZero);
+  __m128 sum = _mm_set_ss(c);
+  __asm__ volatile("vfmadd231ss %2, %1, %0" : "+x"(sum) : "x"(_mm_set_ss(a)), "x"(_mm_set_ss(b)));
+  _mm_setcsr(before);
+  return _mm_cvtss_f32(sum);
+}
+
 TEST(TileModel, FusedSumsAgreeWithTheProcessor) {
+  if (cpu_features().best < Level::avx2) GTEST_SKIP() << "this machine has no fused multiply-add";
   // Tiny after rounding: 2^-126 - 2^-150 has 24 bits below the smallest normal; 2^-126 - 2^-151 rounds up to it.
   EXPECT_EQ(fma_without_denormals(0x1p-75f, -0x1p-75f, 0x1p-126f), 0.0f);
   EXPECT_EQ(fma_without_denormals(0x1p-75f, -0x1p-76f, 0x1p-126f), 0x1p-126f);
-  int compared = 0;
-  for (uint64_t i = 0; i < 200000; ++i) {
-    const uint64_t bits = cases::random_bits(77, i);
-    // Exponents within 60 of each other, so that sums cancel, round and vanish beside each other.
-    const auto number = [&](int shift, int spread) {
-      const int exponent = static_cast<int>(bits >> shift & 63) - spread;
-      return std::ldexp(1.0f + static_cast<float>(bits >> (shift + 6) & 127) / 128, exponent);
+  int zeros = 0, different = 0;
+  for (uint64_t i = 0; i < 400000; ++i) {
+    const uint64_t bits = cases::random_bits(77, i), more = cases::random_bits(78, i);
+    const auto half = [](uint64_t random, int exponent) {
+      return bf16_to_f32(
+          static_cast<uint16_t>((random & 0x8000) | static_cast<unsigned>(exponent) << 7 | (random & 127)));
     };
-    const float a = number(0, 32), b = -number(13, 32);
-    const float c = std::ldexp(static_cast<float>(bits >> 40 | 1), static_cast<int>(bits >> 26 & 127) - 88);
-    ASSERT_EQ(fma_without_denormals(a, b, c), std::fma(a, b, c)) << i;
-    ++compared;
+    // Products around the size of c: of c in the middle, where sums cancel and round, or of c near the smallest normal.
+    const int middle = i % 2 ? 127 : 64, spread = static_cast<int>(bits >> 16 & 15);
+    const float a = half(bits, middle - 8 + spread),
+                b = half(bits >> 20, middle - spread + static_cast<int>(more >> 8 & 15));
+    const unsigned exponent = static_cast<unsigned>(i % 2 ? 100 + (more >> 16 & 63) : more >> 16 & 31);
+    const float c = std::bit_cast<float>(static_cast<uint32_t>(more >> 40 & 0x7FFFFF) | exponent << 23 |
+                                         static_cast<uint32_t>(more >> 63) << 31);
+    const float got = fma_without_denormals(a, b, c), want = fma_by_the_processor(a, b, c);
+    zeros += want == 0;
+    different += std::bit_cast<uint32_t>(got) != std::bit_cast<uint32_t>(want);
   }
-  EXPECT_EQ(compared, 200000);
+  EXPECT_EQ(different, 0);
+  EXPECT_GT(zeros, 1000);
 }
+#endif
 
 TEST(TileModel, IntegersByHand) {
   TileMachine tiles;
@@ -366,6 +394,30 @@ TEST(AmxRows, SameBytesForEveryThreadCount) {
     }
     EXPECT_EQ(AmxModel::take_fault(), nullptr);
   }
+}
+
+// A tile load always reads 16 rows: the last ones of x must not come from beyond its end. x ends where memory does.
+TEST(AmxRows, ReadNothingBeyondTheInput) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), room = 16 * page;
+  void* memory = mmap(nullptr, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ASSERT_EQ(mprotect(static_cast<char*>(memory) + room, page, PROT_NONE), 0);
+  for (const char* text : {"linear r=33 k=64 o=40 dtype=bf16", "conv2d h=7 w=5 c=64 o=33 k=1 dtype=bf16",
+                           "linear r=47 k=128 o=8 dtype=u8", "conv2d h=9 w=9 c=16 o=16 k=3 padding=1 dtype=u8"}) {
+    auto line = cases::CaseLine::parse(text);
+    ASSERT_TRUE(line.ok());
+    auto prepared = cases::prepare(line.value());
+    ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
+    Tensor& x = prepared.value().in[0];
+    void* last = static_cast<char*>(memory) + room - x.bytes();
+    std::memcpy(last, x.data, static_cast<size_t>(x.bytes()));
+    x.data = last;
+    ThreadPool pool(2);
+    const ProductRow& row = kProducts[(line.value().op() == "linear") + 2 * (x.dtype == DType::u8)];
+    EXPECT_TRUE(cases::run_kernel(row.info, prepared.value(), pool).ok());
+    EXPECT_EQ(AmxModel::take_fault(), nullptr) << text;
+  }
+  munmap(memory, room + page);
 }
 
 // ---- the instructions

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "diagnosis/images/png_write.h"
+#include "kernels/registry.h"
 #include "tests/support/reduced_model.h"
 #include "tests/support/schema_check.h"
 #include "tests/support/scratch.h"
@@ -323,7 +324,11 @@ TEST_F(Cli, DeviceModelAndSizeRefusals) {
   const std::string a = slice("a.png");
   expect_error(run({"diagnose", "--model", model_, a, "-o", path("o1"), "--device", "cuda:99"}), 8, "E_DEVICE");
   expect_failed_report("o1", "E_DEVICE");
-  expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8"}), 8, "E_DEVICE");
+  expect_error(diagnose({a, "-o", path("o2"), "--canvas", "loose"}), 2, "E_USAGE");
+  // No calibration lies beside the model; without the instructions that comes first.
+  const bool can = cpu_features().best >= Level::avx512_vnni;
+  expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8"}), can ? 6 : 8, can ? "E_CONFIG" : "E_DEVICE");
+  expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8", "--isa", "avx2"}), 8, "E_DEVICE");
   expect_error(diagnose({a, "-o", path("o3"), "--memory-limit", "1K"}), 9, "E_OOM_HOST");
   expect_failed_report("o3", "E_OOM_HOST");
   expect_error(diagnose({a, "-o", path("o4"), "--model-sha256", std::string(64, '0')}), 7, "E_MODEL_HASH");
@@ -389,6 +394,7 @@ TEST_F(Cli, BenchWritesItsJson) {
     EXPECT_EQ(row["stage"], stage);
     EXPECT_EQ(row["threads"], 1);
     EXPECT_EQ(row["precision"], "fp32");
+    EXPECT_EQ(row["canvas"], "fixed");
     for (const char* figure : {"median_ms", "min_ms", "first_ms", "open_ms", "peak_rss_mb"})
       EXPECT_GT(row[figure], 0) << figure;
     EXPECT_LE(row["min_ms"], row["median_ms"]);
@@ -440,7 +446,8 @@ TEST_F(Cli, NodesOfAStageSumToIt) {
     const Outcome inspected = run({"inspect", model_, "--json", "--threads", "1"});
     ASSERT_EQ(inspected.code, 0) << inspected.err;
     size_t running = 0;
-    for (const json& node : json::parse(inspected.out)["graphs"][stage]) running += node["constant"] != true;
+    const json graph = json::parse(inspected.out)["graphs"][stage];
+    for (const json& node : graph) running += node["constant"] == false;
     EXPECT_EQ(row["nodes"].size(), running);
 
     double printed = 0, whole = 0;

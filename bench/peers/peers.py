@@ -70,12 +70,13 @@ class Reference:
         self.pipeline = torch_pipeline.pipeline_from_options(options)
         config = self.pipeline.config
         picture = pictures.read_picture(options.slice)
-        self.diagnosis = self.pipeline.diagnose(picture) if options.spinert else None
+        wanted = [int(stage.partition("_")[2]) for stage in options.stages if stage in CLASSIFIERS]
+        self.diagnosis = self.pipeline.diagnose(picture) if options.spinert and "detector" in options.stages else None
         self.mean = np.array(config.classifier_mean, np.float32)[:, None, None]
         self.std = np.array(config.classifier_std, np.float32)[:, None, None]
         image, grey, self.boxes, self.scores = self.look(options.slice)
-        grey = np.resize(grey, (max(export_onnx.BATCHES), *grey.shape[1:]))  # repeats them if there are too few
-        self.probabilities = self.pipeline.classify(grey).numpy()
+        grey = np.resize(grey, (max([1, *wanted]), *grey.shape[1:]))  # repeats them if there are too few
+        self.probabilities = self.pipeline.classify(grey).numpy() if wanted else np.zeros(0)
         rng = np.random.default_rng(3)
         pictures_in = {
             name: rng.random((1, channels, side, side), dtype=np.float32)

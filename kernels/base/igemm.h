@@ -54,6 +54,8 @@ struct IgemmProblem : IgemmShape {
 int64_t igemm_packed_floats(int64_t taps, int64_t in_c, int64_t out_c, int64_t panel);
 void igemm_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, float* packed,
                 ThreadPool& pool);
+void igemm_pack_i8(const StoredI8& weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, float* packed,
+                   ThreadPool& pool);
 
 // Floats of the gathered block of one thread, for tiles of `tile_rows` rows.
 int64_t igemm_scratch_floats(int64_t tile_rows);

@@ -239,8 +239,8 @@ class IgemmU8 {
                                    _mm512_loadu_ps(call.offset + o));
     const __m512 by = _mm512_set1_ps(call.residual_factor);
     if (call.p.residual.dtype == DType::u8) {
-      const __m128i bytes = _mm_maskz_loadu_epi8(mask, call.p.residual.as<uint8_t>() + residual);
-      value = _mm512_fmadd_ps(_mm512_maskz_cvtepi32_ps(kAll, _mm512_maskz_cvtepu8_epi32(kAll, bytes)), by, value);
+      const __m128i other = _mm_maskz_loadu_epi8(mask, call.p.residual.as<uint8_t>() + residual);
+      value = _mm512_fmadd_ps(_mm512_maskz_cvtepi32_ps(kAll, _mm512_maskz_cvtepu8_epi32(kAll, other)), by, value);
     } else if (call.p.residual.present()) {
       value = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, call.p.residual.f32() + residual), by, value);
     }
@@ -253,7 +253,13 @@ class IgemmU8 {
     value = _mm512_maskz_min_ps(kAll, _mm512_maskz_max_ps(kAll, value, _mm512_set1_ps(call.low)),
                                 _mm512_set1_ps(call.high));
     const __m512i codes = _mm512_add_epi32(_mm512_maskz_cvtps_epi32(kAll, value), _mm512_set1_epi32(call.zero));
-    _mm_mask_storeu_epi8(call.p.y.as<uint8_t>() + y, mask, _mm512_maskz_cvtepi32_epi8(kAll, codes));
+    const __m128i bytes = _mm512_maskz_cvtepi32_epi8(kAll, codes);
+    auto* to = reinterpret_cast<__m128i*>(call.p.y.as<uint8_t>() + y);
+    if (mask == kAll) {
+      _mm_storeu_si128(to, bytes);  // a masked store of bytes is many times slower here
+    } else {
+      _mm_mask_storeu_epi8(to, mask, bytes);
+    }
   }
 
   static __attribute__((noinline)) __m512 sigmoid(const Call& call, __m512 value) {

@@ -4,7 +4,7 @@
 // Tile     14 rows x 2 vectors of 16 sums, as conv2d_igemm_avx512_vnni.cpp
 // Work     per tile and 4 k: 28 vpdpbusd, 2 vector loads, 14 broadcasts
 // Bound    vpdpbusd rate: 25.7 GOP of fc6 (1000 rows, 12544 -> 1024) at four times the FMA rate (2190 GOP/s) -> 12 ms
-// Measured FILL
+// Measured not alone yet; the tile is that of conv2d_igemm_avx512_vnni.cpp
 // Rejects  output of another type than u8 and f32
 // Numerics sums exact; one rounded multiply-add per output; same bytes for every thread count and batch
 // Tried    see conv2d_igemm_avx512_vnni.cpp

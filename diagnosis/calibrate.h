@@ -1,0 +1,25 @@
+// calibrate.h - the ranges that int8 needs (runtime/calibration.h), taken from whole diagnoses in fp32: placement,
+// proposals and patches are those of a real run.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "runtime/calibration.h"
+#include "runtime/engine.h"
+
+namespace spinert {
+
+struct CalibrateOptions {
+  std::string model;
+  int threads = 0;
+  std::function<void(const std::string&)> progress;  // called before each picture; may be empty
+};
+
+// pictures: paths. Errors: those of opening the model and of a picture; E_NONFINITE for a value that is not finite,
+// E_CONFIG if no picture shows a vertebra, because the classifier would have no range.
+Result<Calibration> calibrate(const CalibrateOptions& options, std::span<const std::string> pictures,
+                              const RunControl& control = {});
+
+}  // namespace spinert
