@@ -326,7 +326,7 @@ TEST_F(Cli, DeviceModelAndSizeRefusals) {
   // No calibration lies beside the model; without the instructions that comes first.
   const bool can = cpu_features().best >= Level::avx512_vnni;
   expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8"}), can ? 6 : 8, can ? "E_CONFIG" : "E_DEVICE");
-  expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8", "--isa", "avx2"}), 8, "E_DEVICE");
+  expect_error(diagnose({a, "-o", path("o2b"), "--precision", "int8", "--isa", "avx2"}), 8, "E_DEVICE");
   expect_error(diagnose({a, "-o", path("o3"), "--memory-limit", "1K"}), 9, "E_OOM_HOST");
   expect_failed_report("o3", "E_OOM_HOST");
   expect_error(diagnose({a, "-o", path("o4"), "--model-sha256", std::string(64, '0')}), 7, "E_MODEL_HASH");
