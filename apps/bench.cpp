@@ -20,6 +20,7 @@ struct Arguments {
   std::string op, kernel, model, slice, json;
   bool best = false, nodes = false, on_demand = false;
   EngineArguments engine;
+  std::optional<CanvasMode> canvas;
   int64_t patches = 8, batch = 2, repeats = 5;
 
   bool single() const { return !op.empty() || !cases.empty() || !shapes.empty(); }
@@ -64,6 +65,7 @@ Status bench_stages(const Arguments& arguments, JsonText& json) {
   options.patches = arguments.patches;
   options.batch = arguments.batch;
   options.repeats = static_cast<int>(arguments.repeats);
+  options.canvas = arguments.canvas;
   std::optional<bench::Roof> roof;
   if (arguments.nodes) roof = measure_roof(arguments, json);
   json.key("stages").begin_array();
@@ -208,11 +210,13 @@ void add_bench(CLI::App& app, Invocation& invocation) {
   command->add_option("--kernel", arguments->kernel, "only this kernel")->type_name("NAME");
   command->add_flag("--on-demand", arguments->on_demand, "time the case once per line on standard input, as JSON");
   command->add_option("--json", arguments->json, "write the figures to this file")->type_name("FILE");
+  add_canvas(*command, arguments->canvas);
   arguments->engine.add(*command);
   add_log(*command, invocation);
   command->footer(
       "Examples:\n  spinert bench                                            the roofs alone\n"
       "  spinert bench --stage detector --nodes --json detector.json\n"
+      "  spinert bench --stage detector --canvas tight --slice slice.png\n"
       "  spinert bench --stage detector --threads 1               one core; --isa avx2: a smaller machine\n"
       "  spinert bench --case \"conv2d h=64 w=64 c=64 o=64 k=3 padding=1\" --isa avx2\n"
       "  spinert bench --shapes bench/shapes/detector.txt bench/shapes/classifier.txt --best\n"

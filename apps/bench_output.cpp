@@ -55,6 +55,7 @@ void print_stage(const bench::StageRow& row) {
   std::printf("%s: median %.2f ms, min %.2f, first %.2f, open %.1f; peak %.1f MB; %s, %s, %d thread%s\n", name.c_str(),
               row.median_ms, row.min_ms, row.first_ms, row.open_ms, row.peak_rss_mb, row.isa.c_str(),
               row.precision.c_str(), row.threads, row.threads == 1 ? "" : "s");
+  if (row.canvas != "fixed") std::printf("  %s canvas, %s\n", row.canvas.c_str(), row.seen.c_str());
   if (!row.kernels.empty()) std::printf("  %-38s %6s %10s %9s %7s\n", "kernel", "nodes", "ms", "GFLOP/s", "share");
   for (const bench::KernelShare& share : row.kernels) {
     std::printf("  %-38s %6d %10.3f %9.1f %6.1f%%\n", share.kernel.c_str(), share.nodes, share.ms, share.gflops,
@@ -117,6 +118,7 @@ void write_stage(JsonText& json, const bench::StageRow& row, const bench::Roof* 
   json.key("median_ms").number(row.median_ms).key("min_ms").number(row.min_ms).key("first_ms").number(row.first_ms);
   json.key("open_ms").number(row.open_ms).key("peak_rss_mb").number(row.peak_rss_mb);
   json.key("threads").integer(row.threads).key("isa").text(row.isa).key("precision").text(row.precision);
+  json.key("canvas").text(row.canvas).key("seen").text(row.seen);
   json.key("kernels").begin_array();
   for (const bench::KernelShare& share : row.kernels) {
     json.begin_object(kInline).key("kernel").text(share.kernel).key("nodes").integer(share.nodes);

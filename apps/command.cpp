@@ -130,6 +130,19 @@ std::vector<std::string> isa_names() {
   return names;
 }
 
+void add_canvas(CLI::App& app, std::optional<CanvasMode>& value) {
+  app.add_option_function<std::string>(
+         "--canvas",
+         [&value](const std::string& text) {
+           const auto mode = canvas_mode(text);
+           if (!mode.ok()) refuse("--canvas", "fixed or tight", text);
+           value = mode.value();
+         },
+         "what the detector sees: fixed, the whole canvas, or tight, the part about the slice, which is faster and not "
+         "the same arithmetic; default: of the model; not on a card")
+      ->type_name("NAME");
+}
+
 bool names_card(const std::string& device) {
   int index = 0;
   return device == "cuda" ||

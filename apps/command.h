@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "diagnosis/canvas.h"
 #include "kernels/base/status.h"
 #include "runtime/engine.h"
 
@@ -47,6 +48,8 @@ struct EngineArguments {
   void add_lanes(CLI::App& app);
   EngineOptions options() const;
 };
+// --canvas; the value stays empty without it.
+void add_canvas(CLI::App& app, std::optional<CanvasMode>& value);
 // "cuda" or "cuda:<number>".
 bool names_card(const std::string& device);
 

@@ -36,6 +36,7 @@ struct Arguments {
   EngineArguments engine;
   int64_t batch = 0, timeout = 0;
   std::optional<double> threshold, hu_offset;
+  std::optional<CanvasMode> canvas;
   std::string used_options;  // for the report: without paths
 };
 
@@ -71,6 +72,7 @@ class DiagnoseRun {
     facts_.time_utc = utc_now();
     facts_.host = processor_name();
     facts_.command_line = arguments.used_options;
+    if (arguments.canvas) study_.canvas = canvas_name(*arguments.canvas);
     show_bar_ = !json_log && ::isatty(STDERR_FILENO) != 0;
   }
 
@@ -114,6 +116,7 @@ class DiagnoseRun {
     options.batch = static_cast<int>(arguments_.batch);
     if (arguments_.threshold) options.threshold = static_cast<float>(*arguments_.threshold);
     options.hu_offset = arguments_.hu_offset;
+    options.canvas = arguments_.canvas;
     SPINERT_ASSIGN(pipeline_, Pipeline::open(options));
     study_.open_ms = milliseconds_since(begin);
     describe_model();
@@ -121,6 +124,7 @@ class DiagnoseRun {
     study_.device_name = device.name;
     study_.isa = device.isa;
     study_.precision = device.precision;
+    study_.canvas = canvas_name(pipeline_->canvas());
     study_.fallback = device.fallback;
     study_.threads = device.threads;
     study_.batch = pipeline_->batch();
@@ -390,10 +394,12 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
   add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");
   add_real(*command, "--hu-offset", arguments->hu_offset, -100000, 100000,
            "pixel values are Hounsfield units plus X; applies the model's window");
+  add_canvas(*command, arguments->canvas);
   add_integer(*command, "--timeout", arguments->timeout, 1, 1000000, "seconds for the whole run");
   add_log(*command, invocation);
   command->footer(
-      "Example:\n  spinert diagnose slices/ extra.png -o out --threads 2\n\n"
+      "Examples:\n  spinert diagnose slices/ extra.png -o out --threads 2\n"
+      "  spinert diagnose slices/ -o out --canvas tight\n\n"
       "Exit codes: 0 all slices completed; 11 some failed; 13 some must not be read as negative; 2 to 10 no result.");
   command->callback([command, arguments, &invocation] {
     arguments->used_options = options_without_paths(*command);

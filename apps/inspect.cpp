@@ -20,6 +20,7 @@ namespace {
 struct Arguments {
   std::string path;
   EngineArguments engine;
+  std::optional<CanvasMode> canvas;
   bool json = false;
 };
 
@@ -102,7 +103,9 @@ int run_inspect(const Arguments& arguments, bool json_log) {
     return inspect_folder(arguments.path, arguments.json, json_log);
   }
   if (looks_like_model(arguments.path)) {
-    return inspect_model(arguments.path, arguments.engine.options(), arguments.json, json_log);
+    EngineOptions options = arguments.engine.options();
+    if (arguments.canvas == CanvasMode::tight) options.size_steps["detector"] = kCanvasStep;
+    return inspect_model(arguments.path, options, arguments.json, json_log);
   }
   return inspect_picture(arguments.path, arguments.json, json_log);
 }
@@ -116,6 +119,7 @@ void add_inspect(CLI::App& app, Invocation& invocation) {
   command->add_flag("--json", arguments->json, "print JSON");
   arguments->engine.add(*command);
   arguments->engine.add_lanes(*command);
+  add_canvas(*command, arguments->canvas);
   add_log(*command, invocation);
   command->footer("Example:\n  spinert inspect models/spine-demo.safetensors --isa avx2");
   command->callback([arguments, &invocation] {

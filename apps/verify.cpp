@@ -21,6 +21,7 @@ struct Arguments {
   std::vector<std::string> inputs;
   int64_t threads = 0, timeout = 0;
   std::optional<double> threshold;
+  std::optional<CanvasMode> canvas;
 };
 
 // The levels whose rows compute in fp32, or the named one; a level that this machine lacks is named, never passed over
@@ -124,6 +125,7 @@ int run_verify(const Arguments& arguments, bool json_log) {
   options.threads = static_cast<int>(arguments.threads);
   options.dump_folder = arguments.dump;
   if (arguments.threshold) options.threshold = static_cast<float>(*arguments.threshold);
+  options.canvas = arguments.canvas;
   options.progress = [json_log](const std::string& text) { print_note("info", text, json_log); };
   const auto inputs = pictures(arguments.inputs);
   if (!inputs.ok()) return print_error(inputs.status(), json_log);
@@ -175,10 +177,12 @@ void add_verify(CLI::App& app, Invocation& invocation) {
   command->add_option("--json", arguments->json, "write the figures to this file")->type_name("FILE");
   add_integer(*command, "--threads", arguments->threads, 1, 1024, "threads of the cpu backend");
   add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");
+  add_canvas(*command, arguments->canvas);
   add_integer(*command, "--timeout", arguments->timeout, 1, 1000000, "seconds for the whole run");
   add_log(*command, invocation);
   command->footer(
-      "Example:\n  spinert verify models/spine-demo.safetensors --isa all\n\n"
+      "Examples:\n  spinert verify models/spine-demo.safetensors --isa all\n"
+      "  spinert verify models/spine-demo.safetensors slice.png --canvas tight\n\n"
       "The reference takes minutes for a slice. Exit code 12: a difference beyond the tolerance.");
   command->callback([arguments, &invocation] {
     invocation.run = [arguments, &invocation] { return run_verify(*arguments, invocation.json_log); };

@@ -165,6 +165,7 @@ def diagnose(spinert: Path, model: Path | None, inputs: Path, settings: str, out
     """A report of one run. A run that ends with an error but leaves slices is compared: its slices tell."""
     command = [str(spinert), "diagnose", str(inputs), "-o", str(out), "--overwrite", "replace", "--log", "json"]
     command += ["--model", str(model)] if model else []
+    (out / "report.json").unlink(missing_ok=True)  # a run that dies must not leave an earlier one's to be compared
     try:
         run = subprocess.run(command + shlex.split(settings), capture_output=True, text=True, check=False)
     except OSError as failure:

@@ -11,9 +11,9 @@
 namespace spinert::bench {
 namespace {
 
-constexpr int kTries = 5;                    // the best counts: everything else is disturbance
-constexpr int64_t kRounds = 2'000'000;       // of vectors: some 10 ms per try
-constexpr int64_t kTileRounds = 100'000;     // a product of tiles takes 16 cycles
+constexpr int kTries = 5, kShortTries = 30;  // the best counts: everything else is disturbance
+constexpr int64_t kRounds = 300'000;         // of vectors: about a millisecond per try
+constexpr int64_t kTileRounds = 15'000;      // a product of tiles takes 16 cycles
 constexpr int64_t kCopyBytes = 256ll << 20;  // per try, beyond any cache that matters
 
 struct Loop {
@@ -46,7 +46,7 @@ std::vector<Loop> loops_of(Level level) {
 // 1e9 operations per second on `threads` threads of the pool.
 double arithmetic(const Loop& loop, int threads, ThreadPool& pool) {
   std::vector<double> sink(static_cast<size_t>(pool.size()));  // results must be used, or the loops vanish
-  const Times times = repeat(kTries, kTries, 0, [&] {
+  const Times times = repeat(kShortTries, kShortTries, 0, [&] {
     pool.run(threads, [&](WorkRange range) {
       for (int64_t i = range.begin; i < range.end; ++i)
         sink[static_cast<size_t>(range.thread)] += loop.run(loop.rounds);

@@ -1,9 +1,11 @@
 // stage_bench.h - times a stage of the pipeline as a user meets it: after opening the model, on one slice.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "diagnosis/canvas.h"
 #include "diagnosis/images/picture.h"
 #include "kernels/base/kernel.h"
 #include "runtime/engine.h"
@@ -14,9 +16,10 @@ struct StageOptions {
   std::string stage;  // detector, classifier, slice
   std::string model;
   EngineOptions engine;
-  int64_t patches = 8;  // classifier only: patches of all vertebrae together
-  int64_t batch = 2;    // vertebrae per run of the classifier
-  int repeats = 5;      // of the whole stage, after one run that is reported as first_ms
+  int64_t patches = 8;               // classifier only: patches of all vertebrae together
+  int64_t batch = 2;                 // vertebrae per run of the classifier
+  std::optional<CanvasMode> canvas;  // unset: of the model
+  int repeats = 5;                   // of the whole stage, after one run that is reported as first_ms
 };
 
 struct KernelShare {
@@ -34,6 +37,7 @@ struct NodeRow {
 
 struct StageRow {
   std::string stage, isa, precision;
+  std::string canvas = "fixed", seen;  // the mode; the size of the detector's picture, "768 x 640", where it runs
   int64_t patches = 0;
   double median_ms = 0, min_ms = 0, first_ms = 0, open_ms = 0, peak_rss_mb = 0;
   int threads = 1;

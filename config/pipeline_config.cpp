@@ -81,7 +81,10 @@ void pipeline_fields(V& v, Config& c) {
     w.number("score_threshold", c.diagnosis.score_threshold, kFraction);
     w.integer("min_vertebrae", c.diagnosis.min_vertebrae, 0, 100);
   });
-  v.optional_object("place", [&](auto& w) { w.text("mode", c.place.mode); });
+  v.optional_object("place", [&](auto& w) {
+    if (w.has("mode")) w.text("mode", c.place.mode);
+    if (w.has("canvas")) w.text("canvas", c.place.canvas);
+  });
   v.optional_object("spacing", [&](auto& w) {
     if (w.has("mm_per_pixel")) w.number("mm_per_pixel", c.spacing.mm_per_pixel, Range{0, 10});
     if (w.has("reformat")) w.boolean("reformat", c.spacing.reformat);
@@ -132,6 +135,9 @@ Status check_consistency(const PipelineConfig& c) {
     return wrong("diagnosis.score_threshold", "at least detector.box.score_threshold", "a smaller one");
   }
   if (c.place.mode != "centre") return wrong("place.mode", "\"centre\"", printable(c.place.mode));
+  if (c.place.canvas != "fixed" && c.place.canvas != "tight") {
+    return wrong("place.canvas", "\"fixed\" or \"tight\"", printable(c.place.canvas));
+  }
   return {};
 }
 

@@ -88,7 +88,8 @@ struct DiagnosisConfig {
 };
 
 struct PlaceConfig {
-  std::string mode = "centre";  // crop and zero-pad about the centre; the only mode
+  std::string mode = "centre";   // crop and zero-pad about the centre; the only mode
+  std::string canvas = "fixed";  // what the detector sees: the whole canvas, or "tight" about the slice
 };
 
 struct SpacingConfig {

@@ -26,8 +26,16 @@ bool all_finite(const Tensor& tensor) {
   return std::all_of(begin, begin + tensor.rows() * row, [](float v) { return std::isfinite(v); });
 }
 
-int64_t canvas_shift(int64_t extent, int64_t size) {
-  return std::max<int64_t>(0, (size - extent) / 2) - std::max<int64_t>(0, (extent - size) / 2);
+// Finds the window for a slice of that size and, on the tight canvas, its plan.
+Status PipelineImpl::open_window(int64_t height, int64_t width) {
+  window_ = detector_window(canvas_mode_, height, width, config_.detector.input.size);
+  if (canvas_mode_ == CanvasMode::fixed) return {};
+  SPINERT_ASSIGN(detector_, engine_->sized_plan("detector", window_.height, window_.width));
+  canvas_ = detector_->tensor("canvas");
+  boxes_ = detector_->tensor("boxes");
+  scores_ = detector_->tensor("scores");
+  for (size_t i = 0; i < invalid_.size(); ++i) invalid_[i] = detector_->value(invalid_names_[i]);
+  return {};
 }
 
 void PipelineImpl::place_slice(const std::vector<float>& grey, int64_t height, int64_t width) {
@@ -36,10 +44,13 @@ void PipelineImpl::place_slice(const std::vector<float>& grey, int64_t height, i
   slice.data = const_cast<float*>(grey.data());  // an input: kernels do not write to it
   slice.dtype = DType::f32;
   slice.shape = {1, height, width, 1};
-  const OpCall call{&params, {&slice, 1}, {&canvas_, 1}};
+  const OpCall call{&params, {&slice, 1}, {&patch_canvas_, 1}};
   ThreadPool alone(1);
   choose_kernel(OpId::place, Backend::cpu, Level::scalar, call)->kernel->run(call, {.pool = &alone});
-  std::memcpy(patch_canvas_.data, canvas_.data, static_cast<size_t>(canvas_.bytes()));
+  for (int64_t y = 0; y < window_.height; ++y) {
+    const float* row = patch_canvas_.f32() + (window_.top + y) * params.size + window_.left;
+    std::copy_n(row, window_.width, canvas_.f32() + y * window_.width);
+  }
 }
 
 void PipelineImpl::note_cropping(const std::vector<float>& grey, SliceResult& slice) const {
@@ -73,8 +84,8 @@ Status PipelineImpl::read_detections(SliceResult& slice) const {
   }
   if (!all_finite(boxes_) || !all_finite(scores_)) return non_finite("detector");
   const int64_t size = config_.detector.input.size;
-  const auto dx = static_cast<float>(canvas_shift(slice.width, size)),
-             dy = static_cast<float>(canvas_shift(slice.height, size));
+  const auto dx = static_cast<float>(canvas_shift(slice.width, size) - window_.left),
+             dy = static_cast<float>(canvas_shift(slice.height, size) - window_.top);
   for (int64_t i = 0; i < boxes_.rows(); ++i) {
     const float* b = boxes_.f32() + i * 4;
     slice.candidates.push_back({{b[0] - dx, b[1] - dy, b[2] - dx, b[3] - dy}, scores_.f32()[i]});
@@ -121,7 +132,9 @@ Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
     for (int64_t r = 0; r < rows; ++r) {
       // The detector's own numbers: coordinates of the slice are rounded, and would cut a slightly different patch.
       const float* box = boxes_.f32() + 4 * slice.vertebrae[static_cast<size_t>(first + r)].candidate;
-      std::copy(box, box + 4, patch_boxes_.f32() + r * 4);
+      const auto dx = static_cast<float>(window_.left), dy = static_cast<float>(window_.top);
+      const float on_canvas[] = {box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy};
+      std::ranges::copy(on_canvas, patch_boxes_.f32() + r * 4);
     }
     SPINERT_TRY(classifier_->run(control));
     if (!all_finite(probabilities_)) return non_finite("classifier");
@@ -160,10 +173,11 @@ void PipelineImpl::start(const Picture& picture, const std::string& source, cons
     if (staged_ == chain_->lanes()) submit();
     return;
   }
-  place_slice(grey, picture.height, picture.width);
-  const auto placed = Clock::now();
   Status& status = started.status;
-  status = detector_->run(control);
+  status = open_window(picture.height, picture.width);
+  if (status.ok()) place_slice(grey, picture.height, picture.width);
+  const auto placed = Clock::now();
+  if (status.ok()) status = detector_->run(control);
   if (status.ok()) status = read_detections(slice);
   const auto detected = Clock::now();
   if (status.ok()) status = classify(slice, control);

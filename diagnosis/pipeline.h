@@ -13,6 +13,7 @@
 #include <string>
 
 #include "config/pipeline_config.h"
+#include "diagnosis/canvas.h"
 #include "diagnosis/images/picture.h"
 #include "diagnosis/result.h"
 #include "runtime/engine.h"
@@ -22,9 +23,10 @@ namespace spinert {
 struct PipelineOptions {
   std::string model;  // path of the model file
   EngineOptions engine;
-  int batch = 0;                    // vertebrae per run of the classifier; changes no result; 0: what suits the device
-  std::optional<float> threshold;   // replaces diagnosis.score_threshold of the config
-  std::optional<double> hu_offset;  // picture values are HU + offset: apply the config's window
+  int batch = 0;                     // vertebrae per run of the classifier; changes no result; 0: what suits the device
+  std::optional<CanvasMode> canvas;  // replaces place.canvas of the config; tight is refused on a card
+  std::optional<float> threshold;    // replaces diagnosis.score_threshold of the config
+  std::optional<double> hu_offset;   // picture values are HU + offset: apply the config's window
 };
 
 class Pipeline {
@@ -35,6 +37,9 @@ class Pipeline {
   virtual Engine& engine() = 0;
   virtual const PipelineConfig& config() const = 0;
   virtual int batch() const = 0;
+  virtual CanvasMode canvas() const = 0;
+  // The plan of a graph, "detector" or "classifier", as the last slice used it.
+  virtual Plan& plan(std::string_view graph) = 0;
   // Fills everything of the slice. Errors of the run itself (cancelled, timeout) give status "failed" with that id.
   virtual SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
 

@@ -12,9 +12,6 @@ namespace spinert {
 
 using Clock = std::chrono::steady_clock;
 
-// Offset of one axis: position on the canvas = position in the slice + shift. Negative where the slice is cropped.
-int64_t canvas_shift(int64_t extent, int64_t size);
-
 // Whether the rows in use hold finite numbers only; the error to give where they do not.
 bool all_finite(const Tensor& tensor);
 Status non_finite(const std::string& where);
@@ -24,6 +21,8 @@ class PipelineImpl : public Pipeline {
   Engine& engine() override { return *engine_; }
   const PipelineConfig& config() const override { return config_; }
   int batch() const override { return static_cast<int>(patch_boxes_.shape[0]); }
+  CanvasMode canvas() const override { return canvas_mode_; }
+  Plan& plan(std::string_view graph) override { return graph == "detector" ? *detector_ : *classifier_; }
   SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control) override {
     start(picture, source, control);
     return finish();
@@ -45,7 +44,9 @@ class PipelineImpl : public Pipeline {
 
   Status check_graphs();
   Status open_engine();
+  Result<CanvasMode> configured_canvas() const;
   Status chain_graphs();
+  Status open_window(int64_t height, int64_t width);
   void place_slice(const std::vector<float>& grey, int64_t height, int64_t width);
   void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
   Status read_detections(SliceResult& slice) const;
@@ -59,7 +60,9 @@ class PipelineImpl : public Pipeline {
   PipelineOptions options_;
   std::unique_ptr<Engine> engine_;
   PipelineConfig config_;
-  Plan* detector_ = nullptr;
+  CanvasMode canvas_mode_ = CanvasMode::fixed;
+  Window window_;             // of the canvas, what the detector sees; only its place counts on a card
+  Plan* detector_ = nullptr;  // for this window
   Plan* classifier_ = nullptr;
   Tensor canvas_, boxes_, scores_, count_;                           // of the detector
   Tensor patch_canvas_, patch_boxes_, patch_count_, probabilities_;  // of the classifier

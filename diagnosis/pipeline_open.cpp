@@ -5,6 +5,7 @@
 
 #include "diagnosis/pipeline_impl.h"
 #include "kernels/place/place.h"
+#include "weights/model_file.h"
 
 namespace spinert {
 namespace {
@@ -20,12 +21,16 @@ Status PipelineImpl::open(const PipelineOptions& options) {
   if (options_.batch < 0 || options_.batch > 1024) {
     return error(ErrorId::E_USAGE, "batch out of range").expected("1 to 1024", std::to_string(options_.batch));
   }
+  SPINERT_ASSIGN(canvas_mode_, configured_canvas());
   SPINERT_TRY(open_engine());
   const auto config = engine_->model().metadata.find("spinert.config");
   if (config == engine_->model().metadata.end()) {
     return error(ErrorId::E_CONFIG, "the model holds no config", options_.model);
   }
   SPINERT_ASSIGN(config_, parse_pipeline_config(config->second, options_.model));
+  if (!options_.canvas && config_.place.canvas != canvas_name(canvas_mode_)) {
+    return error(ErrorId::E_MODEL_HASH, "the model changed while it was opened", options_.model);
+  }
   if (options_.threshold) {
     // Below the detector's own threshold there are no boxes to be had: a lower number would promise what is not kept.
     const auto lowest = static_cast<float>(config_.detector.box.score_threshold);
@@ -42,7 +47,17 @@ Status PipelineImpl::open(const PipelineOptions& options) {
   return {};
 }
 
+// The engine has to know before it plans. What is wrong with the file it says itself, in its own order.
+Result<CanvasMode> PipelineImpl::configured_canvas() const {
+  if (options_.canvas) return *options_.canvas;
+  const auto file = ModelFile::open(options_.model);
+  if (!file.ok()) return CanvasMode::fixed;
+  const auto config = parse_pipeline_config(file.value().config(), options_.model);
+  return config.ok() ? canvas_mode(config.value().place.canvas) : CanvasMode::fixed;
+}
+
 Status PipelineImpl::open_engine() {
+  if (canvas_mode_ == CanvasMode::tight) options_.engine.size_steps["detector"] = kCanvasStep;
   options_.engine.rows["classifier"] = options_.batch > 0 ? options_.batch : kBatchOnCpu;
   options_.engine.rows_on_cuda["classifier"] = options_.batch > 0 ? options_.batch : kBatchOnCuda;
   auto opened = Engine::open(options_.model, options_.engine);

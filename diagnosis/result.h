@@ -66,6 +66,7 @@ struct StudyResult {
   std::vector<std::string> class_names;      // of the classifier, in output order
   std::map<std::string, double> thresholds;  // per class, and "score" of the detector
   std::string device_name, isa, precision;
+  std::string canvas = "fixed";  // what the detector saw: fixed or tight (canvas.h)
   bool fallback = false;
   int exit_code = 0;
   // Volatile facts: do not change the meaning of a result.

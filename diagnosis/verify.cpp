@@ -96,6 +96,7 @@ class Verifier {
     options.batch = kBatch;
     options.engine.threads = options_.threads;
     options.threshold = options_.threshold;
+    options.canvas = options_.canvas;
     return Pipeline::open(options);
   }
 
@@ -109,9 +110,9 @@ class Verifier {
   }
 
   Status local_pass(const std::string& graph, const std::string& input, bool dump) {
-    Plan& want = *reference_->engine().plan(graph);
+    Plan& want = reference_->plan(graph);
     std::vector<Plan*> plans;
-    for (const auto& pipeline : fast_) plans.push_back(pipeline->engine().plan(graph));
+    for (const auto& pipeline : fast_) plans.push_back(&pipeline->plan(graph));
     for (size_t level = 0; level < plans.size(); ++level) {
       if (plans[level]->nodes().size() != want.nodes().size()) {
         return error(ErrorId::E_INTERNAL, "the backends run different graphs", graph);

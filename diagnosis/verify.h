@@ -32,6 +32,7 @@ struct VerifyOptions {
   std::vector<std::string> levels;  // "scalar", "avx2", "avx512"; "sm80", "sm90a": each must exist on this machine
   int threads = 0;
   std::optional<float> threshold;
+  std::optional<CanvasMode> canvas;  // of both sides; unset: of the model
   std::string dump_folder;  // outputs of every node of the first input as .npy, one folder per engine; empty: none
   VerifyLimits limits;
   bool local = true, global = true;

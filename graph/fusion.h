@@ -22,7 +22,7 @@ void fuse_fpn_merge(Graph& graph);
 // rpn_head for all maps. After fuse_epilogues.
 void fuse_rpn_head(Graph& graph);
 
-// What pays depends on the backend: on the cpu Winograd beats the two rewrites of the detector.
+// What pays depends on the backend: on the cpu Winograd beats fpn_merge.
 struct FusionOptions {
   bool stem = true;
   bool fpn_merge = false;

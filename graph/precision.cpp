@@ -1,5 +1,7 @@
 #include "graph/precision.h"
 
+#include <algorithm>
+
 #include "kernels/base/half.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d_stem/conv2d_stem.h"
@@ -104,6 +106,10 @@ Status set_half_activations(Graph& graph, DType half) {
     }
   }
   return graph.infer();
+}
+
+bool picks_by_score(const Graph& graph) {
+  return std::ranges::any_of(graph.nodes, [](const Node& node) { return node.op->id == OpId::nms; });
 }
 
 }  // namespace spinert

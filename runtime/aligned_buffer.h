@@ -1,12 +1,15 @@
 // aligned_buffer.h - large zeroed memory from the system, aligned for every vector width, freed when it goes out of
-// scope. Pages come on first touch. Tried: asking for huge pages (MADV_HUGEPAGE). The detector ran 5 to 10 % faster,
-// but the first process to open the demo model took 550 to 680 ms instead of 130 to 150, while the system made such
-// pages.
+// scope. Pages come on first touch, small ones unless large ones were asked for.
+//
+// Large pages take a 2 MB block in one fault instead of 512, which is most of the time of opening a model. But where
+// the system has to find such a block first (a guest whose host took the free memory back, a fragmented machine), one
+// can cost milliseconds: asking for all of them without looking made a fresh process take 550 to 680 ms to open.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/base/status.h"
+#include "kernels/base/thread_pool.h"
 
 namespace spinert {
 
@@ -23,12 +26,21 @@ class AlignedBuffer {
   // E_OOM_HOST with the size if the system refuses. Zero bytes give an empty buffer.
   static Result<AlignedBuffer> allocate(int64_t bytes);
 
+  // Takes the memory in large pages, on all threads, for as long as they come quickly: a thread that has spent
+  // kMostLost on slow ones leaves the rest of its share to small pages on first touch. For memory that is going to be
+  // written as a whole. Returns whether no thread gave up. Does nothing where the system has no large pages.
+  bool take_large_pages(ThreadPool& pool);
+  // Large pages on first touch, without looking at what they cost.
+  void prefer_large_pages();
+
   void* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
 
  private:
   void swap(AlignedBuffer& other) noexcept;
 
+  void* mapped_ = nullptr;  // what the system gave; data_ is its first large-page boundary
+  int64_t mapped_bytes_ = 0;
   void* data_ = nullptr;
   int64_t bytes_ = 0;
 };

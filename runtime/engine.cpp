@@ -14,6 +14,7 @@
 #include "kernels/crop_resize/crop_resize.h"
 #include "runtime/calibration.h"
 #include "runtime/chained_plan_impl.h"
+#include "runtime/size_classes.h"
 #include "runtime/weight_loader.h"
 #include "weights/model_file.h"
 
@@ -34,16 +35,23 @@ class EngineImpl : public Engine {
   }
   Plan* plan(std::string_view graph) override {
     const auto it = plans_.find(std::string(graph));
-    return it == plans_.end() ? nullptr : it->second.get();
+    if (it == plans_.end()) return nullptr;
+    if (const auto sizes = sizes_.find(it->first); sizes != sizes_.end()) sizes->second.back();
+    return it->second.get();
   }
+  Result<Plan*> sized_plan(std::string_view graph, int64_t height, int64_t width) override;
   Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) override;
-  Result<std::string> file_sha256() override { return file_hash_.get(); }
+  Result<std::string> file_sha256() override {
+    SPINERT_TRY(file_->file().check_unchanged());
+    return file_hash_.get();
+  }
 
   Status open(const std::string& path, const EngineOptions& options);
 
  private:
   Status check_tensors() const;
   Status plan_graphs(const EngineOptions& options, const Device& device);
+  Status plan_sizes(const EngineOptions& options, const Device& device);
   Result<Graph> rewrite(const std::function<Result<Graph>()>& read, const EngineOptions& options, const Device& device);
   Status check_memory(const EngineOptions& options) const;
   std::string figures() const;
@@ -62,6 +70,7 @@ class EngineImpl : public Engine {
   AlignedBuffer arena_, scratch_;  // on the host
   std::unique_ptr<WeightLoader> weights_;
   std::map<std::string, std::unique_ptr<PlanImpl>> plans_;
+  std::map<std::string, SizeClasses> sizes_;  // of some of them
   // The plans of the lanes besides the first, on cuda.
   std::vector<std::map<std::string, std::unique_ptr<CudaPlan>>> lanes_;
   std::shared_future<Result<std::string>> file_hash_;  // last: its thread reads file_
@@ -79,6 +88,13 @@ Result<std::unique_ptr<ChainedPlan>> EngineImpl::chain(const ChainSpec& spec) {
   SPINERT_ASSIGN(auto chained, chain_plans(spec, *cuda_, limit_, lanes));
   memory_.io += chained->device_bytes();
   return chained;
+}
+
+Result<Plan*> EngineImpl::sized_plan(std::string_view graph, int64_t height, int64_t width) {
+  const auto it = sizes_.find(std::string(graph));
+  if (it == sizes_.end()) return error(ErrorId::E_USAGE, "the graph runs on one size only", std::string(graph));
+  SPINERT_ASSIGN(HostPlan * plan, it->second.plan(height, width));
+  return static_cast<Plan*>(plan);
 }
 
 std::optional<Shape> to_shape(const std::vector<uint64_t>& dims) {
@@ -135,6 +151,10 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   }
   SPINERT_TRY(plan_graphs(options, device).at(path));
   SPINERT_TRY(check_tensors().at(path));
+  // Beside the loading, so that the first run does not share the cores with it. Where the system refuses a thread, the
+  // hash is computed by the call that asks for it.
+  constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
+  file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
   Status loaded = load(options);
   if (loaded.id() == ErrorId::E_OOM_DEVICE) {
     loaded.hint("The plan takes " + figures() + ". Lower " + to_lower() +
@@ -142,9 +162,6 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   }
   SPINERT_TRY(loaded.at(path));
   describe(device);
-  // Where the system refuses a thread, the hash is computed by the call that asks for it.
-  constexpr auto kThreadIfPossible = std::launch::async | std::launch::deferred;
-  file_hash_ = std::async(kThreadIfPossible, [this] { return whole_file_sha256(file_->file()); }).share();
   return {};
 }
 
@@ -173,6 +190,21 @@ Status EngineImpl::plan_graphs(const EngineOptions& options, const Device& devic
     SPINERT_ASSIGN(Graph graph, rewrite(read, options, device));
     SPINERT_ASSIGN(plans_[name], PlanImpl::create(std::move(graph), device, pool_));
   }
+  return plan_sizes(options, device);
+}
+
+Status EngineImpl::plan_sizes(const EngineOptions& options, const Device& device) {
+  for (const auto& [name, step] : options.size_steps) {
+    if (device.cuda) {
+      return error(ErrorId::E_DEVICE, "a card runs graphs on one size only", name)
+          .hint("Use the fixed canvas, or --device cpu.");
+    }
+    const auto it = plans_.find(name);
+    if (it == plans_.end()) return error(ErrorId::E_MODEL_ARCH, "the model has no such graph", name);
+    if (step < 1) return error(ErrorId::E_USAGE, "step out of range").expected("at least 1", std::to_string(step));
+    auto& whole = static_cast<HostPlan&>(*it->second);
+    SPINERT_TRY(sizes_.try_emplace(name, whole, step, device, pool_).first->second.survey());
+  }
   return {};
 }
 
@@ -189,18 +221,22 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
     const auto wanted = [&](OpId op) {
       if (!options.fuse || left_out.contains(op)) return false;
       if (options.rewrites) return options.rewrites->contains(name_of(op));
-      return device.cuda && device.precision == "mixed";  // elsewhere only slow rows take such nodes
+      if (device.cuda) return device.precision == "mixed";  // in fp32 only slow rows take such nodes
+      // fpn_merge does more work than Winograd; in int8 the head's convolutions are integer products.
+      return op == OpId::rpn_head && device.backend == Backend::cpu && device.precision != "int8";
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
-    if (device.precision == "mixed") {
+    if (device.precision == "mixed" && (device.cuda || !picks_by_score(graph))) {
       SPINERT_TRY(set_half_activations(graph, device.cuda ? DType::f16 : DType::bf16));
     }
     if (const auto codes = calibration_.ranges.find(graph.name); codes != calibration_.ranges.end()) {
       SPINERT_TRY(set_quantised_activations(graph, codes->second, calibration_.keep[graph.name]));
     }
+    // On the cpu the plain loops take every node, but do not make up for the nodes that they replace.
+    const Level least = device.backend == Backend::cpu && !options.rewrites ? Level::avx2 : Level::any;
     const auto refused = std::ranges::find_if(
-        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device); });
+        kOptional, [&](OpId op) { return wanted(op) && !PlanImpl::has_kernels(graph, op, device, least); });
     if (refused != std::end(kOptional)) {
       left_out.insert(*refused);
       continue;
@@ -262,6 +298,10 @@ Status EngineImpl::load(const EngineOptions& options) {
     memory_.io += plan->io().total;
     memory_.scratch = std::max(memory_.scratch, plan->scratch_bytes());
   }
+  for (const auto& [name, sizes] : sizes_) {
+    memory_.arena = std::max(memory_.arena, sizes.arena_bytes());
+    memory_.scratch = std::max(memory_.scratch, sizes.scratch_bytes());
+  }
   const int64_t lane_arena = memory_.arena, lane_scratch = memory_.scratch;
   for (int64_t* part : {&memory_.arena, &memory_.live_peak, &memory_.io, &memory_.scratch}) *part *= device_.lanes;
   weights_ = std::make_unique<WeightLoader>(plans, cuda_.get());
@@ -279,6 +319,8 @@ Status EngineImpl::load(const EngineOptions& options) {
     scratch = scratch_.data();
   }
   SPINERT_TRY(weights_->load(*file_, pool_));
+  // What the system gave for the weights tells what it can give for activations, which are not touched before they run.
+  if (weights_->large_pages()) arena_.prefer_large_pages();
   for (auto& [name, plan] : plans_) SPINERT_TRY(plan->bind(arena, scratch));
   for (int lane = 1; lane < device_.lanes; ++lane) {
     SPINERT_ASSIGN(arena, cuda_->allocate(lane_arena));

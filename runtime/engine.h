@@ -50,6 +50,8 @@ struct EngineOptions {
   std::map<std::string, int64_t> rows;
   std::map<std::string, int64_t>
       rows_on_cuda;  // instead of rows where the device is a card; a name missing: as in rows
+  // Graphs that also run on smaller pictures, by name: the step of heights and widths. See Engine::sized_plan().
+  std::map<std::string, int64_t> size_steps;
   // Slices that a chained plan computes side by side, each with activations of its own; 1 to 8, E_USAGE otherwise. On
   // cuda alone: elsewhere there is one. Changes no result.
   int lanes = 1;
@@ -92,6 +94,9 @@ struct NodeInfo {
   std::string attributes;           // "stride=2 padding=3 activation=relu"
   std::vector<std::string> inputs;  // value names, "" for an absent one
   std::vector<std::string> outputs;
+  Shape shape;        // of the first output
+  std::string count;  // the value that holds its rows in use, in units of count_scale; "": all of dim 0
+  int64_t count_scale = 1;
   std::vector<std::pair<std::string, std::string>> refusals;  // kernel, reason
   double flops = 0, bytes = 0;                                // at full capacity
   int64_t packed_bytes = 0, scratch_bytes = 0;
@@ -151,6 +156,11 @@ class Engine {
   // Null if the model has no such graph.
   virtual Plan* plan(std::string_view graph) = 0;
   virtual std::vector<std::string> graphs() const = 0;
+  // The plan of a graph of EngineOptions::size_steps for a picture of that height and width: multiples of the step, or
+  // the whole extent. All sizes share weights and memory: asking for a plan, here or by plan(), ends the use of the one
+  // of another size, and its tensors. A plan of a new size takes about a millisecond to make; the last few are kept.
+  // E_USAGE for a graph or size that is not among them.
+  virtual Result<Plan*> sized_plan(std::string_view graph, int64_t height, int64_t width) = 0;
   // On cuda: two graphs as one (runtime/chained_plan.h), which must not outlive the engine. E_DEVICE elsewhere.
   virtual Result<std::unique_ptr<ChainedPlan>> chain(const ChainSpec& spec) = 0;
   // SHA-256 of the whole file. Computed on a thread of its own from open() on; waits for it. E_MODEL_HASH if the file

@@ -6,12 +6,31 @@ namespace spinert {
 
 Status HostPlan::bind(void* arena, void* scratch) {
   SPINERT_ASSIGN(memory_, AlignedBuffer::allocate(io().total));
+  io_ = memory_.data();
+  arena_ = arena;
   scratch_ = scratch;
-  bind_values(arena, memory_.data());
-  for (size_t n = 0; n < nodes_.size(); ++n) {
-    if (nodes_[n].constant) execute(nodes_[n]);
-  }
+  bind_values(arena_, io_);
+  compute_constants();
   return {};
+}
+
+void HostPlan::share(HostPlan& other) {
+  io_ = other.io_;
+  arena_ = other.arena_;
+  scratch_ = other.scratch_;
+  for (const Value& value : graph_.values) {
+    if (value.kind == Value::Kind::constant) set_constant(value.type.self, other.constant(value.type.self));
+  }
+  for (PlannedNode& node : nodes_) {
+    if (node.packed_bytes > 0) node.packed = other.packed_form(node);
+  }
+  bind_values(arena_, io_);
+}
+
+void HostPlan::compute_constants() {
+  for (const PlannedNode& planned : nodes_) {
+    if (planned.constant) execute(planned);
+  }
 }
 
 void HostPlan::execute(const PlannedNode& planned) {

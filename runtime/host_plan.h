@@ -17,13 +17,19 @@ class HostPlan : public PlanImpl {
   Status run_node(size_t index) override;
   Tensor value(std::string_view name) const override;
   Status bind(void* arena, void* scratch) override;
+  // Instead of bind(): takes constants, packed weights and all memory of a plan of the same nodes, which must be bound
+  // and outlive this one. The two then run in turns, each after compute_constants().
+  void share(HostPlan& other);
+  // Runs the nodes that depend on shapes only.
+  void compute_constants();
 
  private:
   void execute(const PlannedNode& planned);
 
   ThreadPool& pool_;
   AlignedBuffer memory_;  // of io()
-  void* scratch_ = nullptr;
+  void* io_ = nullptr;    // in memory_, of this plan or of the one that it shares
+  void *arena_ = nullptr, *scratch_ = nullptr;
   mutable ValueCopies copies_;  // of half values
 };
 

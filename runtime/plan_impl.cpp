@@ -41,14 +41,15 @@ Result<std::unique_ptr<PlanImpl>> PlanImpl::create(Graph graph, const Device& de
   return plan;
 }
 
-bool PlanImpl::has_kernels(const Graph& graph, OpId op, const Device& device) {
+bool PlanImpl::has_kernels(const Graph& graph, OpId op, const Device& device, Level least) {
   const auto view = [&](int number) { return number == kAbsent ? Tensor{} : typed_view(graph.value(number).type); };
   return std::ranges::all_of(graph.nodes, [&](const Node& node) {
     if (node.op->id != op) return true;
     std::vector<Tensor> in, out;
     std::ranges::transform(node.in, std::back_inserter(in), view);
     std::ranges::transform(node.out, std::back_inserter(out), view);
-    return choose_kernel(op, device.backend, device.limit, {node.params.get(), in, out}) != nullptr;
+    const KernelInfo* row = choose_kernel(op, device.backend, device.limit, {node.params.get(), in, out});
+    return row && row->level >= least;
   });
 }
 
@@ -86,6 +87,10 @@ Status PlanImpl::choose_kernels(const Device& device, int workers) {
     info.attributes = attributes_text(node);
     for (const int i : node.in) info.inputs.push_back(i == kAbsent ? "" : graph_.value(i).name);
     for (const int o : node.out) info.outputs.push_back(graph_.value(o).name);
+    const TensorType& first = graph_.value(node.out[0]).type;
+    info.shape = first.shape;
+    if (first.count != kAbsent) info.count = graph_.value(first.count).name;
+    info.count_scale = first.count_scale;
     for (const Refusal& refusal : refusals) info.refusals.emplace_back(refusal.kernel->name, refusal.reason);
     const Cost cost = node.op->cost(planned.call());
     info.flops = cost.flops;
@@ -175,6 +180,15 @@ void PlanImpl::bind_values(void* arena, void* io) {
     }
     for (size_t o = 0; o < planned.out.size(); ++o) planned.out[o] = values_[static_cast<size_t>(planned.node->out[o])];
   }
+}
+
+const void* PlanImpl::packed_form(const PlannedNode& node) const {
+  for (const std::vector<PlannedNode>* list : {&nodes_, &spare_}) {
+    for (const PlannedNode& other : *list) {
+      if (other.packs() && other.same_form(node)) return other.packed;
+    }
+  }
+  return nullptr;
 }
 
 Status PlanImpl::check_control(const RunControl& control, size_t node) const {

@@ -19,6 +19,11 @@ struct PlannedNode {
   bool constant = false;  // depends on shapes only
 
   OpCall call() const { return {node->params.get(), in, out}; }
+  // Whether the kernel packs its weight, and whether two nodes can read one packed form.
+  bool packs() const { return kernel->kernel->packed_bytes && node->in.size() > kPackedInput; }
+  bool same_form(const PlannedNode& o) const {
+    return kernel == o.kernel && in[0].dtype == o.in[0].dtype && node->in[kPackedInput] == o.node->in[kPackedInput];
+  }
 };
 
 // The memory of values that outlive the nodes around them, as ends of its parts: what the caller writes, what the
@@ -32,8 +37,8 @@ class PlanImpl : public Plan {
   // Chooses kernels and plans memory for a graph; no memory is taken yet. E_DEVICE if no kernel takes a node.
   static Result<std::unique_ptr<PlanImpl>> create(Graph graph, const Device& device, ThreadPool& pool);
 
-  // Whether the device has a kernel for every node of this operator.
-  static bool has_kernels(const Graph& graph, OpId op, const Device& device);
+  // Whether the device has a kernel of that level or a higher one for every node of this operator, and would choose it.
+  static bool has_kernels(const Graph& graph, OpId op, const Device& device, Level least = Level::any);
 
   const std::vector<NodeInfo>& nodes() const override { return infos_; }
   double tolerance(size_t index, double& relative) const override;
@@ -41,6 +46,11 @@ class PlanImpl : public Plan {
   // For the engine that opens the model.
   const Graph& graph() const { return graph_; }
   std::vector<PlannedNode>& planned() { return nodes_; }
+  // Nodes that never run here: what the plan of another size has in the place of one of planned(), so that its weight
+  // is loaded for that plan too (size_classes.h).
+  std::vector<PlannedNode>& spare() { return spare_; }
+  // The packed weight of a node with the same numbers of values; null if neither planned() nor spare() has its form.
+  const void* packed_form(const PlannedNode& node) const;
   ArenaSize arena_size() const { return arena_size_; }
   const IoParts& io() const { return io_; }
   int64_t scratch_bytes() const { return scratch_bytes_; }
@@ -65,7 +75,7 @@ class PlanImpl : public Plan {
   bool persistent(const Value& value) const;
 
   Graph graph_;
-  std::vector<PlannedNode> nodes_;
+  std::vector<PlannedNode> nodes_, spare_;
   std::vector<NodeInfo> infos_;
   std::vector<Tensor> values_;    // by value number, with the addresses that kernels see
   std::vector<int64_t> offsets_;  // by value number: in the arena, or in io if persistent; -1: constant or unused

@@ -7,19 +7,26 @@ namespace spinert {
 namespace {
 
 bool packs(const PlannedNode& node, int number) {
-  return node.kernel->kernel->packed_bytes && node.node->in.size() > kPackedInput &&
-         node.node->in[kPackedInput] == number;
+  return node.packs() && node.node->in[kPackedInput] == number;
+}
+
+// All nodes that want weights: those that run, then those that stand for plans of other sizes.
+template <class Visit>
+void for_each_node(PlanImpl& plan, Visit&& visit) {
+  for (std::vector<PlannedNode>* list : {&plan.planned(), &plan.spare()}) {
+    for (PlannedNode& node : *list) visit(node);
+  }
 }
 
 // Values that a node reads as they are: all that it does not pack.
 std::vector<bool> read_plain(PlanImpl& plan) {
   std::vector<bool> plain(plan.graph().values.size(), false);
-  for (const PlannedNode& node : plan.planned()) {
+  for_each_node(plan, [&](const PlannedNode& node) {
     for (size_t i = 0; i < node.node->in.size(); ++i) {
       const int number = node.node->in[i];
       if (number != kAbsent && !(i == kPackedInput && packs(node, number))) plain[static_cast<size_t>(number)] = true;
     }
-  }
+  });
   return plain;
 }
 
@@ -57,12 +64,11 @@ int64_t WeightLoader::bytes() const {
   int64_t total = 0;
   for (const auto& [name, plan] : plans_) {
     std::set<std::pair<int, Form>> counted;
-    for (const PlannedNode& node : plan->planned()) {
-      if (node.node->in.size() <= kPackedInput || !packs(node, node.node->in[kPackedInput])) continue;
-      if (counted.insert({node.node->in[kPackedInput], form(node)}).second) {
+    for_each_node(*plan, [&](const PlannedNode& node) {
+      if (node.packs() && counted.insert({node.node->in[kPackedInput], form(node)}).second) {
         total += aligned(node.packed_bytes, alignment());
       }
-    }
+    });
     for (const Value& value : plan->graph().values) {
       const Target t{plan, value.type.self};
       if (value.kind == Value::Kind::constant && keep_plain(t)) {
@@ -73,22 +79,40 @@ int64_t WeightLoader::bytes() const {
   return total;
 }
 
+bool WeightLoader::packs_i8(const Target& t, const Weight& weight) const {
+  if (weight.storage != StorageType::I8 || keep_plain(t) || in_rewrite(t)) return false;
+  bool all = true;
+  for_each_node(*t.plan, [&](const PlannedNode& node) {
+    if (packs(node, t.number) && !node.kernel->kernel->pack_i8) all = false;
+  });
+  return all;
+}
+
 // Packs `data` (host memory) once per form and hands the result to all nodes of that form.
-Status WeightLoader::pack(const Target& t, const Tensor& data, ThreadPool& pool) {
+Status WeightLoader::pack(const Target& t, const Tensor& data, const StoredI8* stored, ThreadPool& pool) {
   std::map<Form, const void*> done;
-  for (PlannedNode& node : t.plan->planned()) {
-    if (!packs(node, t.number)) continue;
-    const auto known = done.find(form(node));
-    if (known != done.end()) {
-      node.packed = known->second;
-      continue;
-    }
-    node.in[kPackedInput] = data;
-    SPINERT_ASSIGN(void* packed, take(node.packed_bytes));
-    node.kernel->kernel->pack(node.call(), device_ ? packing_ : packed, pool);
-    if (device_) SPINERT_TRY(send(packed, packing_, node.packed_bytes));
-    node.packed = done[form(node)] = packed;
+  Status status;
+  for_each_node(*t.plan, [&](PlannedNode& node) {
+    if (!status.ok() || !packs(node, t.number)) return;
+    const void*& packed = done[form(node)];
+    if (!packed) status = pack_one(node, data, stored, pool, packed);
+    node.packed = packed;
+  });
+  return status;
+}
+
+Status WeightLoader::pack_one(PlannedNode& node, const Tensor& data, const StoredI8* stored, ThreadPool& pool,
+                              const void*& result) {
+  node.in[kPackedInput] = data;
+  SPINERT_ASSIGN(void* packed, take(node.packed_bytes));
+  void* const to = device_ ? packing_ : packed;
+  if (stored) {
+    node.kernel->kernel->pack_i8(node.call(), *stored, to, pool);
+  } else {
+    node.kernel->kernel->pack(node.call(), to, pool);
   }
+  if (device_) SPINERT_TRY(send(packed, packing_, node.packed_bytes));
+  result = packed;
   return {};
 }
 
@@ -128,7 +152,7 @@ Status WeightLoader::derive(PlanImpl& plan, ThreadPool& pool) {
     derived.compute(sources, results);
     for (size_t i = 0; i < results.size(); ++i) {
       const Target t{&plan, derived.results[i]};
-      SPINERT_TRY(pack(t, results[i], pool));
+      SPINERT_TRY(pack(t, results[i], nullptr, pool));
       if (device_) SPINERT_TRY(keep(t, results[i], true));
     }
   }
@@ -156,7 +180,8 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   int64_t largest = 0, largest_packed = 0;
   for (const Weight& weight : model.weights()) {
     // On the host a plain constant is read where it stays.
-    if (device_ || !keep_plain(target(weight.name))) {
+    const Target t = target(weight.name);
+    if (!packs_i8(t, weight) && (device_ || !keep_plain(t))) {
       largest = std::max(largest, static_cast<int64_t>(weight.elements));
     }
   }
@@ -170,17 +195,24 @@ Status WeightLoader::load(const ModelFile& model, ThreadPool& pool) {
   } else {
     SPINERT_ASSIGN(host_memory_, AlignedBuffer::allocate(size_));
     memory_ = host_memory_.data();
+    large_pages_ = host_memory_.take_large_pages(pool);
   }
   for (const Weight& weight : model.weights()) {
     const Target t = target(weight.name);
     Tensor view = t.plan->constant(t.number);
+    if (packs_i8(t, weight)) {
+      StoredI8 stored;
+      SPINERT_TRY(stream.read_i8(weight, stored));
+      SPINERT_TRY(pack(t, view, &stored, pool));
+      continue;
+    }
     view.data = staging.data();
     if (keep_plain(t) && !device_) {
       SPINERT_ASSIGN(view.data, take(view.bytes()));
       t.plan->set_constant(t.number, view);
     }
     SPINERT_TRY(stream.read_f32(weight, {view.f32(), static_cast<size_t>(weight.elements)}));
-    SPINERT_TRY(pack(t, view, pool));
+    SPINERT_TRY(pack(t, view, nullptr, pool));
     if (device_) SPINERT_TRY(keep(t, view, false));
   }
   SPINERT_TRY(stream.finish());

@@ -22,6 +22,8 @@ class WeightLoader {
 
   // Bytes that load() will keep: packed and plain constants. Known before anything is read.
   int64_t bytes() const;
+  // On the host, after load(): whether its memory came quickly in large pages.
+  bool large_pages() const { return large_pages_; }
 
   // Reads, checks, packs and binds all constants, and compares the hash of the data. Errors: those of WeightStream and
   // of the device.
@@ -43,7 +45,11 @@ class WeightLoader {
   bool keep_plain(const Target& t) const {
     return plain_.at(t.plan)[static_cast<size_t>(t.number)] || (!device_ && in_rewrite(t));
   }
-  Status pack(const Target& target, const Tensor& data, ThreadPool& pool);
+  // Whether every node that packs the constant takes it as it is stored, and nothing else reads it.
+  bool packs_i8(const Target& t, const Weight& weight) const;
+  // stored: if not null, where the data is instead of in `data`.
+  Status pack(const Target& target, const Tensor& data, const StoredI8* stored, ThreadPool& pool);
+  Status pack_one(PlannedNode& node, const Tensor& data, const StoredI8* stored, ThreadPool& pool, const void*& result);
   Status keep(const Target& target, Tensor data, bool derived);
   Status derive(PlanImpl& plan, ThreadPool& pool);
 
@@ -58,6 +64,7 @@ class WeightLoader {
   CudaDevice* device_;
   AlignedBuffer host_memory_;
   void* memory_ = nullptr;  // in host_memory_ or on the card
+  bool large_pages_ = false;
   int64_t taken_ = 0, size_ = 0;
   void* packing_ = nullptr;  // pinned, on cuda: the largest packed form
   // On cuda: host copies of what the rewrites read, until they have run.

@@ -2,6 +2,12 @@
 // igemm_amx.inl over that model on every case of conv2d and linear, the compiled kernels with their instructions
 // carried out by the model, and, on a processor that has tiles, the instructions against the model bit for bit.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -11,8 +17,10 @@
 
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/half.h"
-#include "kernels/base/igemm.h"
 #include "kernels/base/igemm_amx.h"
+#include "kernels/base/igemm_bf16.h"
+#include "kernels/base/igemm_u8.h"
+#include "kernels/base/quantise.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/linear/linear.h"
@@ -24,6 +32,7 @@
 namespace spinert {
 
 extern const Kernel conv2d_igemm_32x32_amx_bf16, linear_igemm_32x32_amx_bf16;
+extern const Kernel conv2d_igemm_32x32_amx_int8, linear_igemm_32x32_amx_int8;
 
 namespace {
 
@@ -179,6 +188,8 @@ TEST(TileModel, Bf16ByHand) {
 
   // Even and odd k are two chains, added before they meet c: one by one, 2^24 would swallow both ones.
   EXPECT_EQ(bf16_product(0x1p24f, {1, 1}, {1, 1}), 0x1p24f + 2);
+  // One chain for all k would lose both ones to 2^24 in turn.
+  EXPECT_EQ(bf16_product(0, {0x1p12f, 1, 0, 1}, {0x1p12f, 1, 0, 1}), 0x1p24f + 2);
   // Within a chain each product is rounded to the sum so far: 2^24 + 1 + 1 stays 2^24.
   EXPECT_EQ(bf16_product(0, {0x1p12f, 0, 1, 0, 1, 0}, {0x1p12f, 0, 1, 0, 1, 0}), 0x1p24f);
   // Half to even: 2^24 + 3 lies between 2^24 + 2 and 2^24 + 4.
@@ -201,25 +212,45 @@ TEST(TileModel, Bf16ByHand) {
   EXPECT_TRUE(std::isnan(bf16_product(0, {1, NAN}, {1, 0})));
 }
 
+#if defined(__x86_64__)
+// a * b + c by the processor with the bits DAZ and FTZ of MXCSR set: denormals are zero, in and out.
+__attribute__((target("fma"))) float fma_by_the_processor(float a, float b, float c) {
+  constexpr unsigned kFlushAndZero = 0x8040;
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | kFlushAndZero);
+  __m128 sum = _mm_set_ss(c);
+  __asm__ volatile("vfmadd231ss %2, %1, %0" : "+x"(sum) : "x"(_mm_set_ss(a)), "x"(_mm_set_ss(b)));
+  _mm_setcsr(before);
+  return _mm_cvtss_f32(sum);
+}
+
 TEST(TileModel, FusedSumsAgreeWithTheProcessor) {
+  if (cpu_features().best < Level::avx2) GTEST_SKIP() << "this machine has no fused multiply-add";
   // Tiny after rounding: 2^-126 - 2^-150 has 24 bits below the smallest normal; 2^-126 - 2^-151 rounds up to it.
   EXPECT_EQ(fma_without_denormals(0x1p-75f, -0x1p-75f, 0x1p-126f), 0.0f);
   EXPECT_EQ(fma_without_denormals(0x1p-75f, -0x1p-76f, 0x1p-126f), 0x1p-126f);
-  int compared = 0;
-  for (uint64_t i = 0; i < 200000; ++i) {
-    const uint64_t bits = cases::random_bits(77, i);
-    // Exponents within 60 of each other, so that sums cancel, round and vanish beside each other.
-    const auto number = [&](int shift, int spread) {
-      const int exponent = static_cast<int>(bits >> shift & 63) - spread;
-      return std::ldexp(1.0f + static_cast<float>(bits >> (shift + 6) & 127) / 128, exponent);
+  int zeros = 0, different = 0;
+  for (uint64_t i = 0; i < 400000; ++i) {
+    const uint64_t bits = cases::random_bits(77, i), more = cases::random_bits(78, i);
+    const auto half = [](uint64_t random, int exponent) {
+      return bf16_to_f32(
+          static_cast<uint16_t>((random & 0x8000) | static_cast<unsigned>(exponent) << 7 | (random & 127)));
     };
-    const float a = number(0, 32), b = -number(13, 32);
-    const float c = std::ldexp(static_cast<float>(bits >> 40 | 1), static_cast<int>(bits >> 26 & 127) - 88);
-    ASSERT_EQ(fma_without_denormals(a, b, c), std::fma(a, b, c)) << i;
-    ++compared;
+    // Products around the size of c: of c in the middle, where sums cancel and round, or of c near the smallest normal.
+    const int middle = i % 2 ? 127 : 64, spread = static_cast<int>(bits >> 16 & 15);
+    const float a = half(bits, middle - 8 + spread),
+                b = half(bits >> 20, middle - spread + static_cast<int>(more >> 8 & 15));
+    const unsigned exponent = static_cast<unsigned>(i % 2 ? 100 + (more >> 16 & 63) : more >> 16 & 31);
+    const float c = std::bit_cast<float>(static_cast<uint32_t>(more >> 40 & 0x7FFFFF) | exponent << 23 |
+                                         static_cast<uint32_t>(more >> 63) << 31);
+    const float got = fma_without_denormals(a, b, c), want = fma_by_the_processor(a, b, c);
+    zeros += want == 0;
+    different += std::bit_cast<uint32_t>(got) != std::bit_cast<uint32_t>(want);
   }
-  EXPECT_EQ(compared, 200000);
+  EXPECT_EQ(different, 0);
+  EXPECT_GT(zeros, 1000);
 }
+#endif
 
 TEST(TileModel, IntegersByHand) {
   TileMachine tiles;
@@ -239,20 +270,71 @@ TEST(TileModel, IntegersByHand) {
 
 // ---- products
 
+// The packed form of kernels/base/igemm_u8.h, from its description.
+struct PlainPacker {
+  static void pack(const IgemmU8Packed& layout, const float* weight, void* packed, ThreadPool&) {
+    std::memset(packed, 0, static_cast<size_t>(layout.bytes()));
+    auto* codes = static_cast<int8_t*>(packed);
+    auto* steps = reinterpret_cast<float*>(codes + layout.steps_at());
+    auto* sums = reinterpret_cast<int32_t*>(codes + layout.sums_at());
+    weight_steps(weight, layout.taps * layout.in_c, layout.out_c, steps);
+    const int64_t quads = layout.chunks_per_tap() * kIgemmU8Chunk / 4;  // of a tap
+    for (int64_t tap = 0; tap < layout.taps; ++tap) {
+      for (int64_t c = 0; c < layout.in_c; ++c) {
+        for (int64_t o = 0; o < layout.out_c; ++o) {
+          const int8_t code = quantised_weight(weight[(tap * layout.in_c + c) * layout.out_c + o], steps[o]);
+          const int64_t panel = o / 32, quad = (panel * layout.taps + tap) * quads + c / 4;
+          codes[(quad * 32 + o % 32) * 4 + c % 4] = code;
+          sums[o] += code;
+        }
+      }
+    }
+  }
+};
+
 struct ProductRow {
   KernelInfo info;
+  DType type;
   bool trapped;  // a compiled kernel, its instructions carried out by the model
 };
 
-const Kernel conv2d_over_model = Conv2dAmxBf16<IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>>::kernel();
-const Kernel linear_over_model = LinearAmxBf16<IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>>::kernel();
+using Bf16Product = IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>;
+using U8Product = IgemmAmx<AmxModel, Simd, AmxU8<AmxModel>>;
+const Kernel conv2d_bf16 = Conv2dAmxBf16<Bf16Product>::kernel(), linear_bf16 = LinearAmxBf16<Bf16Product>::kernel();
+const Kernel conv2d_u8 = Conv2dAmxU8<U8Product, PlainPacker>::kernel();
+const Kernel linear_u8 = LinearAmxU8<U8Product, PlainPacker>::kernel();
+
+ProductRow over_model(OpId op, DType type, const char* name, const Kernel& kernel) {
+  return {{op, Backend::cpu, Level::scalar, name, &kernel}, type, false};
+}
+ProductRow compiled(OpId op, DType type, const char* name, const Kernel& kernel) {
+  return {{op, Backend::cpu, Level::amx_bf16, name, &kernel}, type, true};
+}
 
 const ProductRow kProducts[] = {
-    {{OpId::conv2d, Backend::cpu, Level::scalar, "conv2d_over_model", &conv2d_over_model}, false},
-    {{OpId::linear, Backend::cpu, Level::scalar, "linear_over_model", &linear_over_model}, false},
-    {{OpId::conv2d, Backend::cpu, Level::amx_bf16, "conv2d_compiled", &conv2d_igemm_32x32_amx_bf16}, true},
-    {{OpId::linear, Backend::cpu, Level::amx_bf16, "linear_compiled", &linear_igemm_32x32_amx_bf16}, true},
+    over_model(OpId::conv2d, DType::bf16, "conv2d_bf16_over_model", conv2d_bf16),
+    over_model(OpId::linear, DType::bf16, "linear_bf16_over_model", linear_bf16),
+    over_model(OpId::conv2d, DType::u8, "conv2d_u8_over_model", conv2d_u8),
+    over_model(OpId::linear, DType::u8, "linear_u8_over_model", linear_u8),
+    compiled(OpId::conv2d, DType::bf16, "conv2d_bf16_compiled", conv2d_igemm_32x32_amx_bf16),
+    compiled(OpId::linear, DType::bf16, "linear_bf16_compiled", linear_igemm_32x32_amx_bf16),
+    compiled(OpId::conv2d, DType::u8, "conv2d_u8_compiled", conv2d_igemm_32x32_amx_int8),
+    compiled(OpId::linear, DType::u8, "linear_u8_compiled", linear_igemm_32x32_amx_int8),
 };
+
+// The cases of the row's operator in its type. Of bf16 also with a wide output, for which sums of small integers must
+// be exact.
+std::vector<std::string> cases_of(const ProductRow& row) {
+  std::vector<std::string> all;
+  for (const std::string& line : cases::suite(row.info.op).cases) {
+    const bool codes = line.find(" dtype=u8") != std::string::npos;
+    if (row.type == DType::u8 && codes) all.push_back(line);
+    if (row.type != DType::bf16 || codes) continue;
+    all.push_back(line + " dtype=bf16");
+    all.push_back(line + " dtype=bf16 output=f32");
+  }
+  return all;
+}
 
 void PrintTo(const ProductRow& row, std::ostream* out) {
   *out << row.info.name;
@@ -260,7 +342,6 @@ void PrintTo(const ProductRow& row, std::ostream* out) {
 
 class Products : public testing::TestWithParam<ProductRow> {};
 
-// Against the reference; where activations stay wide the sums of small integers must be exact.
 TEST_P(Products, AgreeWithTheReference) {
   const ProductRow& row = GetParam();
   if (row.trapped && cpu_features().best < Level::avx512_bf16) GTEST_SKIP() << "this machine has no avx512_bf16";
@@ -271,17 +352,14 @@ TEST_P(Products, AgreeWithTheReference) {
   int run = 0, exact = 0;
   for (const int threads : {1, 3}) {
     ThreadPool pool(threads);
-    for (const std::string& line : cases::suite(row.info.op).cases) {
-      for (const char* output : {"", " output=f32"}) {
-        const std::string text = line + " dtype=bf16" + output;
-        const cases::CaseResult result = cases::check_case(text, row.info, pool);
-        EXPECT_TRUE(result.status.ok()) << result.status.to_string() << " threads=" << threads;
-        run += result.skipped == nullptr;
-        exact += result.skipped == nullptr && *output && result.max_difference == 0;
-        const char* fault = AmxModel::take_fault();
-        EXPECT_EQ(fault, nullptr) << fault << " " << text;
-        EXPECT_EQ(AmxModel::configured_threads(), 0) << "tiles left behind: " << text;
-      }
+    for (const std::string& text : cases_of(row)) {
+      const cases::CaseResult result = cases::check_case(text, row.info, pool);
+      EXPECT_TRUE(result.status.ok()) << result.status.to_string() << " threads=" << threads;
+      run += result.skipped == nullptr;
+      exact += result.skipped == nullptr && text.find(" output=f32") != std::string::npos && result.max_difference == 0;
+      const char* fault = AmxModel::take_fault();
+      EXPECT_EQ(fault, nullptr) << fault << " " << text;
+      EXPECT_EQ(AmxModel::configured_threads(), 0) << "tiles left behind: " << text;
     }
   }
   EXPECT_GT(run, 0);
@@ -297,6 +375,7 @@ INSTANTIATE_TEST_SUITE_P(Amx, Products, testing::ValuesIn(kProducts),
 TEST(AmxRows, SameBytesForEveryThreadCount) {
   for (const char* text : {"conv2d n=3 h=13 w=11 c=200 o=72 k=3 padding=1 dtype=bf16 data=real seed=5",
                            "conv2d n=2 h=17 w=19 c=64 o=96 k=1 dtype=bf16 data=real seed=6",
+                           "conv2d n=3 h=13 w=11 c=400 o=72 k=3 padding=1 dtype=u8 data=real xzero=9 seed=8",
                            "linear r=300 k=3200 o=70 dtype=bf16 data=real seed=7"}) {
     auto line = cases::CaseLine::parse(text);
     ASSERT_TRUE(line.ok());
@@ -305,7 +384,8 @@ TEST(AmxRows, SameBytesForEveryThreadCount) {
       ThreadPool pool(threads);
       auto prepared = cases::prepare(line.value());
       ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
-      const ProductRow& row = kProducts[line.value().op() == "linear"];
+      const bool codes = line.value().text().find("dtype=u8") != std::string::npos;
+      const ProductRow& row = kProducts[(line.value().op() == "linear") + 2 * codes];
       ASSERT_TRUE(cases::run_kernel(row.info, prepared.value(), pool).ok());
       const Tensor& y = prepared.value().out[0];
       const auto* bytes = y.as<unsigned char>();
@@ -314,6 +394,30 @@ TEST(AmxRows, SameBytesForEveryThreadCount) {
     }
     EXPECT_EQ(AmxModel::take_fault(), nullptr);
   }
+}
+
+// A tile load always reads 16 rows: the last ones of x must not come from beyond its end. x ends where memory does.
+TEST(AmxRows, ReadNothingBeyondTheInput) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), room = 16 * page;
+  void* memory = mmap(nullptr, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ASSERT_EQ(mprotect(static_cast<char*>(memory) + room, page, PROT_NONE), 0);
+  for (const char* text : {"linear r=33 k=64 o=40 dtype=bf16", "conv2d h=7 w=5 c=64 o=33 k=1 dtype=bf16",
+                           "linear r=47 k=128 o=8 dtype=u8", "conv2d h=9 w=9 c=16 o=16 k=3 padding=1 dtype=u8"}) {
+    auto line = cases::CaseLine::parse(text);
+    ASSERT_TRUE(line.ok());
+    auto prepared = cases::prepare(line.value());
+    ASSERT_TRUE(prepared.ok()) << prepared.status().to_string();
+    Tensor& x = prepared.value().in[0];
+    void* last = static_cast<char*>(memory) + room - x.bytes();
+    std::memcpy(last, x.data, static_cast<size_t>(x.bytes()));
+    x.data = last;
+    ThreadPool pool(2);
+    const ProductRow& row = kProducts[(line.value().op() == "linear") + 2 * (x.dtype == DType::u8)];
+    EXPECT_TRUE(cases::run_kernel(row.info, prepared.value(), pool).ok());
+    EXPECT_EQ(AmxModel::take_fault(), nullptr) << text;
+  }
+  munmap(memory, room + page);
 }
 
 // ---- the instructions

@@ -167,7 +167,8 @@ TEST_F(Cli, UsageErrorsAreCodeTwo) {
                               {"diagnose", a, "-o", path("out"), "--lanes", "9"},
                               {"diagnose", a, "-o", path("out"), "--overwrite", "maybe"},
                               {"diagnose", a, "-o", path("out"), "--model-sha256", "12"},
-                              {"bench"},
+                              {"bench", "--nodes"},
+                              {"bench", "--op", "conv2d", "--on-demand"},
                               {"bench", "--stage", "detector", "--op", "conv2d"},
                               {"bench", "--op", "unheard_of"},
                               {"convert", "--detector", "x"}}) {
@@ -323,6 +324,7 @@ TEST_F(Cli, DeviceModelAndSizeRefusals) {
   const std::string a = slice("a.png");
   expect_error(run({"diagnose", "--model", model_, a, "-o", path("o1"), "--device", "cuda:99"}), 8, "E_DEVICE");
   expect_failed_report("o1", "E_DEVICE");
+  expect_error(diagnose({a, "-o", path("o2"), "--canvas", "loose"}), 2, "E_USAGE");
   // No calibration lies beside the model; without the instructions that comes first.
   const bool can = cpu_features().best >= Level::avx512_vnni;
   expect_error(diagnose({a, "-o", path("o2"), "--precision", "int8"}), can ? 6 : 8, can ? "E_CONFIG" : "E_DEVICE");
@@ -392,6 +394,7 @@ TEST_F(Cli, BenchWritesItsJson) {
     EXPECT_EQ(row["stage"], stage);
     EXPECT_EQ(row["threads"], 1);
     EXPECT_EQ(row["precision"], "fp32");
+    EXPECT_EQ(row["canvas"], "fixed");
     for (const char* figure : {"median_ms", "min_ms", "first_ms", "open_ms", "peak_rss_mb"})
       EXPECT_GT(row[figure], 0) << figure;
     EXPECT_LE(row["min_ms"], row["median_ms"]);
@@ -404,14 +407,77 @@ TEST_F(Cli, BenchWritesItsJson) {
       run({"bench", "--case", "conv2d h=5 w=7 c=3 o=5 k=3 padding=1", "--threads", "1", "--json", path("k.json")});
   ASSERT_EQ(kernel.code, 0) << kernel.err;
   const json rows = json::parse(read(path("k.json")));
-  EXPECT_GT(rows["roof"]["gflops"], 0);
-  EXPECT_GT(rows["roof"]["gbytes_per_s"], 0);
+  EXPECT_GT(rows["roof"]["copy_all"], 0);
+  ASSERT_FALSE(rows["roof"]["arithmetic"].empty());
+  EXPECT_EQ(rows["roof"]["arithmetic"][0]["name"], "fp32");
+  for (const json& one : rows["roof"]["arithmetic"]) EXPECT_GT(one["all"], 0) << one;
   ASSERT_FALSE(rows["kernels"].empty());
   for (const json& row : rows["kernels"]) {
     if (row["refused"] == "") {
       EXPECT_GT(row["warm_us"], 0);
     }
   }
+}
+
+// Every node that runs is in the table, and nodes and what lies between them are the whole: in the file and on the
+// screen.
+TEST_F(Cli, NodesOfAStageSumToIt) {
+  for (const char* stage : {"detector", "classifier"}) {
+    const Outcome outcome =
+        run({"bench", "--model", model_, "--stage", stage, "--patches", "3", "--batch", "2", "--nodes", "--repeats",
+             "3", "--threads", "1", "--json", path("n.json"), "--slice", slice("a.png")});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json row = json::parse(read(path("n.json")))["stages"][0];
+    double sum = 0, shares = 0, kernels = 0;
+    for (const json& node : row["nodes"]) {
+      sum += node["ms"].get<double>();
+      shares += node["share_percent"].get<double>();
+      EXPECT_GT(node["ms"], 0) << node;
+      EXPECT_FALSE(node["shape"].get<std::string>().empty()) << node;
+      // Two of two vertebrae, then one: no node did more than its capacity, twice.
+      EXPECT_LE(node["gflops"].get<double>() * node["ms"].get<double>() * 1e6, node["flops"].get<double>() * 1.001);
+    }
+    for (const json& kernel : row["kernels"]) kernels += kernel["ms"].get<double>();
+    const double total = row["median_ms"], between = row["between_ms"];
+    EXPECT_NEAR(sum + between, total, 1e-9 * total);
+    EXPECT_NEAR(kernels, sum, 1e-9 * total);
+    EXPECT_NEAR(shares + 100 * between / total, 100, 1e-6);
+
+    const Outcome inspected = run({"inspect", model_, "--json", "--threads", "1"});
+    ASSERT_EQ(inspected.code, 0) << inspected.err;
+    size_t running = 0;
+    const json graph = json::parse(inspected.out)["graphs"][stage];
+    for (const json& node : graph) running += node["constant"] == false;
+    EXPECT_EQ(row["nodes"].size(), running);
+
+    double printed = 0, whole = 0;
+    std::istringstream lines(outcome.out);
+    for (std::string line; std::getline(lines, line);) {
+      std::smatch found;
+      // A row of nodes ends with ms, GFLOP/s, part of the roof and share; the last two rows lack the middle two.
+      if (std::regex_search(line, found, std::regex(R"((-?[0-9.]+) +[0-9.]+ +[0-9.]+%[m ] +[0-9.]+%$)")) ||
+          std::regex_search(line, found, std::regex(R"(between nodes +(-?[0-9.]+) )"))) {
+        printed += std::stod(found[1]);
+      } else if (std::regex_search(line, found, std::regex(R"(^  all +([0-9.]+) )"))) {
+        whole = std::stod(found[1]);
+      }
+    }
+    EXPECT_NEAR(whole, total, 1e-3);
+    EXPECT_NEAR(printed, whole, 1e-3 * static_cast<double>(running + 2));  // each printed with three digits
+  }
+}
+
+TEST_F(Cli, BenchReadsSeveralFilesOfShapes) {
+  make("one.txt", "# a comment\nfirst x2 relu n=1 h=3 c=5\n");
+  make("two.txt", "second x3 add n=1 h=3 c=5\nthird x1 relu n=1 h=2 c=4\n");
+  const Arguments shapes{"bench", "--shapes", path("one.txt"), path("two.txt"), "--best", "--json", path("s.json")};
+  ASSERT_EQ(run(shapes).code, 0);
+  const json rows = json::parse(read(path("s.json")))["kernels"];
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0]["layer"], "first");
+  EXPECT_EQ(rows[1]["count"], 3);
+  EXPECT_EQ(rows[2]["op"], "relu");
+  expect_error(run({"bench", "--shapes", path("none.txt")}), 3, "E_INPUT_EMPTY");
 }
 
 TEST_F(Cli, VerifyPassesAndConvertRefusesMissingFiles) {

@@ -154,6 +154,7 @@ TEST(PipelineConfig, OutOfRangeAndInconsistentValues) {
       {"two numbers", "/patches/table", {{1, 0}}, "patches.table[0]"},
       {"below the box threshold", "/diagnosis/score_threshold", 0.01, "diagnosis.score_threshold"},
       {"placement", "/place/mode", "stretch", "place.mode"},
+      {"canvas", "/place/canvas", "loose", "place.canvas"},
       {"millimetres", "/spacing/mm_per_pixel", -0.5, "spacing.mm_per_pixel"},
       {"rename to a number", "/rename/detector/fc", 1, "rename.detector.fc"},
   };
@@ -175,6 +176,7 @@ TEST(PipelineConfig, OptionalSectionsHaveDefaults) {
   ASSERT_TRUE(result.ok()) << result.status().to_string();
   EXPECT_EQ(result.value().spacing.mm_per_pixel, 0);
   EXPECT_EQ(result.value().place.mode, "centre");
+  EXPECT_EQ(result.value().place.canvas, "fixed");
   EXPECT_EQ(result.value().classifier.batch_norm_eps, 1e-3);
   EXPECT_EQ(result.value().rename.classifier.at("fc.1"), "fc");
 }

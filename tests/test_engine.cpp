@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "diagnosis/pipeline.h"
 #include "graph/fusion.h"
@@ -143,6 +144,30 @@ TEST(Engine, FusionLeavesNoPassOfItsOwn) {
       for (const char* op : {"relu", "add", "upsample_nearest2d", "normalise"}) EXPECT_NE(node.op, op) << node.name;
     }
   }
+}
+
+// The plain loops of rpn_head are slower than the convolutions that it replaces, so that a graph has it only where a
+// fast row takes it or where the caller asks for it.
+TEST(Engine, PlainLoopsOfTheHeadOnlyOnRequest) {
+  const auto heads = [](const EngineOptions& options) {
+    std::vector<std::string> kernels;
+    const auto engine = open(options);
+    if (!engine) return kernels;
+    for (const NodeInfo& node : engine->plan("detector")->nodes()) {
+      if (node.op == "rpn_head") kernels.push_back(node.kernel);
+    }
+    return kernels;
+  };
+  for (const Level level : cpu_levels()) {
+    if (level > cpu_features().best) break;
+    for (const std::string& kernel : heads({.device = "cpu", .isa = std::string(level_name(level)), .threads = 1})) {
+      EXPECT_NE(kernel, "rpn_head_scalar");
+    }
+  }
+  const std::set<std::string> asked{"detector.rpn_head"};
+  EXPECT_EQ(heads({.device = "cpu", .isa = "scalar", .threads = 1, .rewrites = asked}),
+            std::vector<std::string>{"rpn_head_scalar"});
+  EXPECT_TRUE(heads({.device = "reference", .threads = 1}).empty());
 }
 
 TEST(Engine, CancelAndTimeoutStopBetweenNodes) {

@@ -132,6 +132,18 @@ class Gate(unittest.TestCase):
         self.assertAlmostEqual(total["least_iou"], 0.9)
         self.assertAlmostEqual(total["most_score"], 0.05)
 
+    def test_a_run_that_dies_is_no_result(self) -> None:
+        """A program that writes a report once and then only fails: the report of before must not count."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "out/0-test_gate.py"
+            for side in ("base", "candidate"):
+                (out / side).mkdir(parents=True)
+                (out / side / "report.json").write_text(json.dumps(self.base))
+            code, _, text = self.run_gate("--candidate", "", "--spinert", "/bin/false", "--reuse-base", "--out",
+                                          str(out.parent), __file__)
+            self.assertEqual(code, 2, text)
+            self.assertIn("exit code 1", text)
+
     def test_unusable(self) -> None:
         self.other["model"]["sha256"] = "22"
         self.assertEqual(self.run_gate()[0], 2)

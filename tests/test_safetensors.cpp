@@ -344,6 +344,9 @@ TEST_F(TinyModel, OrderOfReadingIsEnforced) {
   EXPECT_TRUE(stream.read_f32(c, out).ok());  // g.a and g.b are left out, the scale is found
   EXPECT_EQ(out[7], static_cast<float>(q_.values[7]) * q_.scale[3]);
   EXPECT_EQ(stream.read_f32(*model.value().find("g.a"), out).id(), ErrorId::E_INTERNAL);
+  StoredI8 stored;
+  EXPECT_EQ(stream.read_i8(c, stored).id(), ErrorId::E_INTERNAL);                           // passed
+  EXPECT_EQ(stream.read_i8(*model.value().find("g.d"), stored).id(), ErrorId::E_INTERNAL);  // not I8
   EXPECT_TRUE(stream.finish().ok());
 }
 
@@ -355,9 +358,14 @@ TEST_F(TinyModel, LargeModelAnyThreadCount) {
   std::vector<float> f(3'000'001);
   for (size_t i = 0; i < f.size(); ++i) f[i] = static_cast<float>(i) * 0.5f;
   const std::vector<uint16_t> h(700'001, f32_to_f16(1.5f));
-  const std::vector<TensorData> list = {
-      tensor("g.q.scale", StorageType::F32, {3}, scale), tensor("g.q", StorageType::I8, {5'000'003, 3}, q),
-      tensor("g.f", StorageType::F32, {3'000'001}, f), tensor("g.h", StorageType::F16, {700'001}, h)};
+  const std::vector<int8_t> small = {1, -2, 127, -128, 0};  // in one window, where g.q spans several
+  const std::vector<float> small_scale = {0.125f};
+  const std::vector<TensorData> list = {tensor("g.small.scale", StorageType::F32, {1}, small_scale),
+                                        tensor("g.small", StorageType::I8, {5, 1}, small),
+                                        tensor("g.q.scale", StorageType::F32, {3}, scale),
+                                        tensor("g.q", StorageType::I8, {5'000'003, 3}, q),
+                                        tensor("g.f", StorageType::F32, {3'000'001}, f),
+                                        tensor("g.h", StorageType::F16, {700'001}, h)};
   ASSERT_TRUE(write(list).ok());
   for (const int threads : {1, 2, 3, 7}) {
     std::map<std::string, std::vector<float>> values;
@@ -366,6 +374,19 @@ TEST_F(TinyModel, LargeModelAnyThreadCount) {
     EXPECT_EQ(values["g.f"], f);
     EXPECT_EQ(values["g.h"], std::vector<float>(h.size(), 1.5f));
     for (size_t i = 0; i < q.size(); ++i) ASSERT_EQ(values["g.q"][i], static_cast<float>(q[i]) * scale[i % 3]) << i;
+
+    auto model = ModelFile::open(path_);
+    ASSERT_TRUE(model.ok());
+    ThreadPool pool(threads);
+    WeightStream stream(model.value(), pool);
+    StoredI8 stored;
+    ASSERT_TRUE(stream.read_i8(*model.value().find("g.small"), stored).ok());
+    EXPECT_EQ(std::vector<int8_t>(stored.values, stored.values + small.size()), small);
+    EXPECT_EQ(stored.scale[0], 0.125f);
+    ASSERT_TRUE(stream.read_i8(*model.value().find("g.q"), stored).ok());
+    EXPECT_EQ(std::vector<int8_t>(stored.values, stored.values + q.size()), q);
+    EXPECT_EQ(std::vector<float>(stored.scale, stored.scale + 3), scale);
+    EXPECT_TRUE(stream.finish().ok());
   }
   // BI-26 and BI-30 in the data of a file of many pieces, at places of a fixed sequence.
   const std::string bytes = read_file(path_);

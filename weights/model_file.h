@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/kernel.h"
 #include "kernels/base/thread_pool.h"
 #include "weights/safetensors.h"
 #include "weights/safetensors_write.h"
@@ -80,12 +81,19 @@ class WeightStream {
   // Errors: E_MODEL_VALUE name[index] for NaN or infinity, E_MODEL_TRUNCATED, E_INPUT_READ, E_INTERNAL (order).
   Status read_f32(const Weight& weight, std::span<float> out);
 
+  // The same for a weight stored as I8, as it is stored. Valid until the next call.
+  Status read_i8(const Weight& weight, StoredI8& out);
+
   // Reads and hashes what is left and compares the hash of the data part. Errors: E_MODEL_HASH, those of reading.
   Status finish();
 
  private:
   Status fill();
   Status skip_to(size_t tensor);
+  Status start(const Weight& weight);  // checks the order, passes what comes before, moves its scale to scale_
+  // Calls use(bytes, first element, elements) for the tensor's parts in order.
+  template <class Use>
+  Status each_part(const TensorInfo& tensor, Use use);
   Status read_tensor(const TensorInfo& tensor, std::span<const float> scale, float* out);
   Status non_finite(const TensorInfo& tensor, std::span<const float> values) const;
 
@@ -93,6 +101,9 @@ class WeightStream {
   ThreadPool& pool_;
   size_t next_ = 0;                                   // first tensor not passed yet
   std::map<std::string, std::vector<float>> scales_;  // of the I8 tensors still ahead
+  std::vector<float> scale_;                          // of the tensor that was read last
+  std::unique_ptr<std::byte[]> values_;               // of an I8 tensor that no window held as a whole
+  size_t values_bytes_ = 0;
   std::vector<Sha256Digest> pieces_;
 
   // The window holds the bytes [window_begin_, window_end_) of the data part. Pieces are read to a fixed place; a rest

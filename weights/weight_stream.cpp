@@ -86,9 +86,9 @@ Status WeightStream::non_finite(const TensorInfo& tensor, std::span<const float>
                model_.file().path() + ": " + printable(tensor.name) + "[" + std::to_string(it - values.begin()) + "]");
 }
 
-Status WeightStream::read_tensor(const TensorInfo& tensor, std::span<const float> scale, float* out) {
+template <class Use>
+Status WeightStream::each_part(const TensorInfo& tensor, Use use) {
   const auto width = static_cast<uint64_t>(storage_bits(tensor.type) / 8);
-  bool finite = true;
   uint64_t position = tensor.begin;
   while (position < tensor.end) {
     while (position + width > window_end_) {
@@ -99,14 +99,21 @@ Status WeightStream::read_tensor(const TensorInfo& tensor, std::span<const float
       SPINERT_TRY(fill());
     }
     const uint64_t stop = std::min(tensor.end, position + (window_end_ - position) / width * width);
-    const std::byte* const in = window_ + (position - window_begin_);
-    const auto first = static_cast<int64_t>((position - tensor.begin) / width);
-    const auto count = static_cast<int64_t>((stop - position) / width);
-    std::atomic<bool> ok{true};
+    use(window_ + (position - window_begin_), static_cast<int64_t>((position - tensor.begin) / width),
+        static_cast<int64_t>((stop - position) / width));
+    position = stop;
+  }
+  return {};
+}
+
+Status WeightStream::read_tensor(const TensorInfo& tensor, std::span<const float> scale, float* out) {
+  const int64_t width = storage_bits(tensor.type) / 8;
+  std::atomic<bool> ok{true};
+  SPINERT_TRY(each_part(tensor, [&](const std::byte* in, int64_t first, int64_t count) {
     pool_.run((count + kItemElements - 1) / kItemElements, [&](WorkRange range) {
       const int64_t from = range.begin * kItemElements;
       const int64_t n = std::min(count, range.end * kItemElements) - from;
-      const std::byte* const source = in + from * static_cast<int64_t>(width);
+      const std::byte* const source = in + from * width;
       float* const target = out + first + from;
       bool good = true;
       switch (tensor.type) {
@@ -117,21 +124,46 @@ Status WeightStream::read_tensor(const TensorInfo& tensor, std::span<const float
       }
       if (!good) ok.store(false, std::memory_order_relaxed);
     });
-    finite = finite && ok.load(std::memory_order_relaxed);
-    position = stop;
-  }
-  if (!finite) return non_finite(tensor, {out, static_cast<size_t>(tensor.elements)});
+  }));
+  if (!ok.load(std::memory_order_relaxed)) return non_finite(tensor, {out, static_cast<size_t>(tensor.elements)});
+  return {};
+}
+
+Status WeightStream::start(const Weight& weight) {
+  if (weight.tensor < next_) return error(ErrorId::E_INTERNAL, "weight asked for out of file order", weight.name);
+  SPINERT_TRY(skip_to(weight.tensor));
+  next_ = weight.tensor + 1;
+  scale_.clear();
+  if (auto scale = scales_.extract(weight.name)) scale_ = std::move(scale.mapped());
   return {};
 }
 
 Status WeightStream::read_f32(const Weight& weight, std::span<float> out) {
-  if (weight.tensor < next_) return error(ErrorId::E_INTERNAL, "weight asked for out of file order", weight.name);
   if (out.size() != weight.elements) return error(ErrorId::E_INTERNAL, "buffer of the wrong size", weight.name);
-  SPINERT_TRY(skip_to(weight.tensor));
-  next_ = weight.tensor + 1;
-  const auto scale = scales_.extract(weight.name);
-  const std::span<const float> scales = scale ? std::span<const float>(scale.mapped()) : std::span<const float>();
-  return read_tensor(model_.header().tensors[weight.tensor], scales, out.data());
+  SPINERT_TRY(start(weight));
+  return read_tensor(model_.header().tensors[weight.tensor], scale_, out.data());
+}
+
+Status WeightStream::read_i8(const Weight& weight, StoredI8& out) {
+  if (weight.storage != StorageType::I8) return error(ErrorId::E_INTERNAL, "weight is not stored as I8", weight.name);
+  SPINERT_TRY(start(weight));
+  const TensorInfo& tensor = model_.header().tensors[weight.tensor];
+  const auto bytes = static_cast<int64_t>(tensor.bytes());
+  const std::byte* values = nullptr;
+  SPINERT_TRY(each_part(tensor, [&](const std::byte* in, int64_t first, int64_t count) {
+    if (count == bytes) {
+      values = in;
+      return;
+    }
+    if (static_cast<int64_t>(values_bytes_) < bytes) {
+      values_ = std::make_unique_for_overwrite<std::byte[]>(tensor.bytes());
+      values_bytes_ = tensor.bytes();
+    }
+    std::memcpy(values_.get() + first, in, static_cast<size_t>(count));
+    values = values_.get();
+  }));
+  out = {reinterpret_cast<const int8_t*>(values), scale_.data()};
+  return {};
 }
 
 Status WeightStream::finish() {

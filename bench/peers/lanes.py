@@ -149,15 +149,15 @@ class SpineRt(Lane):
     ours = True
 
     def call(self, *arguments: str) -> None:
-        command = [str(self.binary), *arguments, *self.arguments]
+        model = [] if "--model" in self.arguments else ["--model", str(self.model)]
+        command = [str(self.binary), *arguments, *model, *self.arguments]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=self.limit_s)
         if done.returncode != 0:
             raise LaneFailed(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
 
     def diagnose(self, picture: Path) -> dict[str, Any]:
         out = self.folder / "diagnose"
-        options = ["--model", str(self.model), "--overwrite", "replace", "--device", "cpu"]
-        self.call("diagnose", str(picture), "-o", str(out), *options)
+        self.call("diagnose", str(picture), "-o", str(out), "--overwrite", "replace", "--device", "cpu")
         return json.loads((out / "report.json").read_text())
 
     def open(self, stage: str) -> None:
@@ -172,7 +172,7 @@ class SpineRt(Lane):
             return self.process.ask("run", self.limit_s)["kernels"][0]["warm_us"] / 1e3
         name, _, patches = stage.partition("_")
         target = self.folder / "bench.json"
-        options = ["--model", str(self.model), "--json", str(target), "--repeats", str(repeats)]
+        options = ["--json", str(target), "--repeats", str(repeats)]
         if patches:
             options += ["--patches", patches]
         self.call("bench", "--stage", name, *options)

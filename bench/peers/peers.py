@@ -38,6 +38,7 @@ CLASSIFIERS = tuple(f"classifier_{batch}" for batch in export_onnx.BATCHES)
 NETWORKS = ("detector", *CLASSIFIERS)
 CONVOLUTIONS = tuple(export_onnx.CONVOLUTIONS)
 STAGES = (*NETWORKS, *CONVOLUTIONS, "roi_align")
+DEFAULT_STAGES = tuple(stage for stage in STAGES if stage != "classifier_64")  # as classifier_8, at eight times the wait
 # float32 must agree. Lower precisions move boxes visibly (another of two overlapping candidates may win): such a lane
 # shows what the precision buys and costs, so only a broken network is refused and the measured maxima stand in the table.
 LIMITS = {
@@ -69,12 +70,13 @@ class Reference:
         self.pipeline = torch_pipeline.pipeline_from_options(options)
         config = self.pipeline.config
         picture = pictures.read_picture(options.slice)
-        self.diagnosis = self.pipeline.diagnose(picture) if options.spinert else None
+        wanted = [int(stage.partition("_")[2]) for stage in options.stages if stage in CLASSIFIERS]
+        self.diagnosis = self.pipeline.diagnose(picture) if options.spinert and "detector" in options.stages else None
         self.mean = np.array(config.classifier_mean, np.float32)[:, None, None]
         self.std = np.array(config.classifier_std, np.float32)[:, None, None]
         image, grey, self.boxes, self.scores = self.look(options.slice)
-        grey = np.resize(grey, (max(export_onnx.BATCHES), *grey.shape[1:]))  # repeats them if there are too few
-        self.probabilities = self.pipeline.classify(grey).numpy()
+        grey = np.resize(grey, (max([1, *wanted]), *grey.shape[1:]))  # repeats them if there are too few
+        self.probabilities = self.pipeline.classify(grey).numpy() if wanted else np.zeros(0)
         rng = np.random.default_rng(3)
         pictures_in = {
             name: rng.random((1, channels, side, side), dtype=np.float32)
@@ -223,10 +225,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--calibration", type=Path, nargs="+", default=sorted((ROOT / "examples").glob("*.png")),
                         help="pictures that the peers' int8 is calibrated on (default: examples/)")
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds, at least 7 for a claim")
-    parser.add_argument("--repeats", type=int, default=2, help="runs per lane and round (their median counts)")
+    parser.add_argument("--repeats", type=int, default=1, help="runs per lane and round (their median counts)")
     parser.add_argument("--peers", nargs="*", default=[], metavar="WORD", help="only lanes whose names hold such a word")
     parser.add_argument("--compile", action="store_true", help="torch.compile too (its autotuning takes minutes)")
-    parser.add_argument("--stages", nargs="*", default=list(STAGES), choices=STAGES)
+    parser.add_argument("--stages", nargs="*", default=list(DEFAULT_STAGES), choices=STAGES)
     parser.add_argument("--cache", type=Path, default=HERE / ".venv" / "onnx", help="folder of the ONNX files")
     parser.add_argument("--json", type=Path, help="write every time of every round here")
     parser.add_argument("--merge", type=Path, nargs="+", metavar="JSON", help="measure nothing: tables of these runs")

@@ -56,11 +56,12 @@ def is_base(row: Row) -> bool:
 
 
 def markdown(document: dict[str, Any]) -> str:
-    rows, head = document["engines"], document["run"]
+    rows, head = [row for row in document["engines"] if row["ms"] or row["failed"]], document["run"]
     stages = stages_of(rows)
     lines = [
         f"{head['machine']}, {head['threads']} threads, {head['rounds']} rounds; slice `{head['slice']}`.",
-        f"The slice column is the detector and {SLICE_PATCHES} patches at the lane's better batch size.",
+        *([f"The slice column is the detector and {SLICE_PATCHES} patches at the lane's better batch size."]
+          if "slice" in stages else []),
         "",
         "Time, ms: median (minimum) of the rounds.",
         "",

@@ -224,7 +224,7 @@ std::string page_footer(const StudyResult& study, const ReportFacts& facts) {
   row("Model SHA-256", study.model_sha256);
   row("Config SHA-256", study.config_sha256);
   row("Device", study.device_name + (study.isa.empty() ? "" : " (" + study.isa + ")") +
-                    (study.precision.empty() ? "" : ", " + study.precision) +
+                    (study.precision.empty() ? "" : ", " + study.precision) + ", " + study.canvas + " canvas" +
                     (study.fallback ? ", fallback from the first choice" : ""));
   std::string tool = "spinert";
   for (const char* key : {"version", "commit"}) {

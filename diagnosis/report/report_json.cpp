@@ -138,6 +138,7 @@ std::string report_json(const StudyResult& study, const ReportFacts& facts) {
   json.key("name").text(study.device_name);
   json.key("isa").text(study.isa);
   json.key("precision").text(study.precision);
+  json.key("canvas").text(study.canvas);
   json.key("fallback").boolean(study.fallback);
   json.end();
   json.key("thresholds").begin_object(kInline);

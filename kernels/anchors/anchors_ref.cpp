@@ -40,8 +40,9 @@ bool all_positive(const std::vector<double>& values) {
 }  // namespace
 
 extern const Kernel anchors_ref, anchors_scalar;
-const Kernel anchors_ref = {.run = run, .also_takes = kTakesU8};
-const Kernel anchors_scalar = {.run = run, .also_takes = kTakesU8};
+// Of the maps they read the shapes alone.
+const Kernel anchors_ref = {.run = run, .also_takes = kTakesBf16 | kTakesU8};
+const Kernel anchors_scalar = {.run = run, .also_takes = kTakesBf16 | kTakesU8};
 
 void visit(AnchorsParams& params, ParamVisitor& visitor) {
   visitor.field("sizes", params.sizes);

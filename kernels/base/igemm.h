@@ -15,10 +15,10 @@ namespace spinert {
 
 // Channels are padded with zeros to a multiple of this, per tap, in both packed operands; 16 floats are a cache line.
 inline constexpr int64_t kIgemmChunk = 16;
-// Rows of k that are multiplied in one go: with kIgemmBlockRows it sizes the gathered block (688 KB) so that it stays,
-// with one panel of B (196 KB for 32 columns), inside a 1 MB second-level cache.
-inline constexpr int64_t kIgemmBlockK = 1536;
-inline constexpr int64_t kIgemmBlockRows = 112;
+// The gathered block of one thread: kIgemmBlockRows rows of kIgemmBlockK, which with one panel of B stays inside a 1 MB
+// second-level cache. From kIgemmLong on B comes from memory, so more rows, of kIgemmLongK, share one pass of it.
+inline constexpr int64_t kIgemmBlockK = 1536, kIgemmBlockRows = 112;
+inline constexpr int64_t kIgemmLong = 8192, kIgemmLongK = 512, kIgemmLongRows = 336;
 
 // Geometry of one call, sizes in elements.
 struct IgemmShape {
@@ -54,18 +54,34 @@ struct IgemmProblem : IgemmShape {
 int64_t igemm_packed_floats(int64_t taps, int64_t in_c, int64_t out_c, int64_t panel);
 void igemm_pack(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, float* packed,
                 ThreadPool& pool);
+void igemm_pack_i8(const StoredI8& weight, int64_t taps, int64_t in_c, int64_t out_c, int64_t panel, float* packed,
+                   ThreadPool& pool);
 
 // Floats of the gathered block of one thread, for tiles of `tile_rows` rows.
 int64_t igemm_scratch_floats(int64_t tile_rows);
 
-// How a call is cut into items for the threads: row blocks, times groups of panels when there are fewer blocks than
+// How a call is cut for the threads: an item is one tile of rows and one group of panels, group by group. Every thread
+// takes a contiguous share of the items in blocks of tiles. Panels are split only where whole tiles would leave a
+// thread idle for long. The cut never changes a result: every output is one sum in the order of k.
+struct IgemmBlock {
+  int64_t tile, tiles, group;  // tiles [tile, tile + tiles) of this group of panels
+};
+struct IgemmShares {
+  int64_t tiles, panels, panel_groups;
+  int64_t items() const { return tiles * panel_groups; }
+  int64_t panel_begin(int64_t group) const { return panels * group / panel_groups; }
+  // The block at `item` of a share that ends at `end`: of at most `largest` tiles, as equal as the share allows.
+  IgemmBlock block(int64_t item, int64_t end, int64_t largest) const;
+};
+IgemmShares igemm_shares(int64_t rows, int64_t panels, int64_t tile_rows, int threads);
+
+// The same in whole row blocks: row blocks, times groups of panels when there are fewer blocks than
 // threads. The cut never changes a result: every output is one sum in the order of k.
 struct IgemmCut {
   int64_t block_rows, row_blocks, panel_groups;
   int64_t items() const { return row_blocks * panel_groups; }
 };
 // largest_block: rows of the largest block that the caller's buffers hold.
-IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads,
-                   int64_t largest_block = kIgemmBlockRows);
+IgemmCut igemm_cut(int64_t rows, int64_t panels, int64_t tile_rows, int threads, int64_t largest_block);
 
 }  // namespace spinert

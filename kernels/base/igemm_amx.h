@@ -1,16 +1,18 @@
 // igemm_amx.h - implicit matrix product over NHWC images in tiles of 16 x 16 (AMX): what kernels/base/igemm.h is for
 // vectors, with activations of bf16 or u8.
 //
-//   y[m, o] = activation( bias[o] + residual[m', o] + scale[o] * (sum over k of A[m, k] * B[k, o] - correction[o]) )
+//   y[m, o] = activation( bias[o] + residual[m', o] + sum over k of A[m, k] * B[k, o] )
 //
-// scale and correction only for u8, whose sums are integers. Both operands are cut along k into chunks of 64 bytes, the
-// width of a tile row: 32 channels of bf16 or 64 of u8, per tap, the last one padded with zero weights.
+// of bf16; of u8 the sum is one of whole numbers, (A[m, k] - zero) * B[k, o], times a factor of the channel
+// (kernels/base/quantise.h). The packed weights are those of igemm_bf16.h and igemm_u8.h, for panels of 32.
+//
+// // width of a tile row: 32 channels of bf16 or 64 of u8, per tap, the last one padded with zero weights.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/base/epilogue.h"
+#include "kernels/base/igemm.h"
 
 namespace spinert {
 
@@ -23,22 +25,21 @@ inline constexpr int64_t kAmxChunkOf32 = 2048;
 // inside the 2 MB second-level cache of the processors that have tiles.
 inline constexpr int64_t kAmxBlockChunks = 48, kAmxBlockRows = 256;
 
-// One call, sizes in elements. All pointers are read-only but y.
-struct AmxProblem {
+// One call. All pointers are read-only but y.
+struct AmxProblem : IgemmShape {
   const void* x = nullptr;  // [batch][in_h][in_w][in_c], bf16 or u8
   int64_t element_bytes = 2;
-  uint8_t outside = 0;  // byte that stands for a tap outside the image: the zero of u8, 0 for bf16
-  int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1;
-  int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1;
-  int64_t out_h = 1, out_w = 1, out_c = 1;
-  const void* packed = nullptr;
-  const float* bias = nullptr;  // [out_c] or null
-  Tensor residual;              // [batch][residual_h][residual_w][out_c]; dtype none: absent
-  int64_t residual_h = 0, residual_w = 0, residual_upsample = 1;
+  uint8_t outside = 0;           // byte that stands for a tap outside the image: the zero of u8, 0 for bf16
+  const void* packed = nullptr;  // [panel of 32][tap][chunk][4 bytes of k][column][4 bytes]
+  const float* bias = nullptr;   // [out_c] or null
+  Tensor residual;               // [batch][residual_h][residual_w][out_c]; dtype none: absent
   Activation activation = Activation::none;
-  Tensor y;  // [batch][out_h][out_w][out_c], f32 or the type of x
+  Tensor y;  // [batch][out_h][out_w][out_c]
+  // Of u8 alone: what the codes of x mean; step and sum of the weight codes of each output channel, padded to panels.
+  Quantisation x_codes;
+  const float* steps = nullptr;
+  const int32_t* code_sums = nullptr;
 
-  int64_t rows() const { return batch * out_h * out_w; }
   int64_t row_bytes() const { return in_c * element_bytes; }
   int64_t chunks_per_tap() const { return (row_bytes() + kAmxChunkBytes - 1) / kAmxChunkBytes; }
   int64_t chunks() const { return kernel_h * kernel_w * chunks_per_tap(); }
@@ -62,10 +63,5 @@ inline AmxScratch amx_scratch(const AmxProblem& p) {
           .tile_bytes = kAmxRows * kAmxPanel * 4,
           .sums_bytes = p.chunks() > kAmxBlockChunks ? rows * p.panels() * kAmxPanel * 4 : 0};
 }
-
-// The packed form of a weight [taps][in_c][out_c]: [panel of 32][tap][chunk][k / 2][column][k % 2], a panel's chunks
-// contiguous; absent channels and columns are zero.
-int64_t amx_packed_bytes(int64_t taps, int64_t in_c, int64_t out_c, int64_t element_bytes);
-void amx_pack_bf16(const float* weight, int64_t taps, int64_t in_c, int64_t out_c, void* packed, ThreadPool& pool);
 
 }  // namespace spinert

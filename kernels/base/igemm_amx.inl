@@ -17,8 +17,27 @@ struct AmxBf16 {
   }
   // A vector of sums as numbers; a row of sums is as wide as the panel, whatever the columns.
   template <class V>
-  static typename V::V real(const AmxProblem&, const void* sums, int64_t /*column*/, int64_t /*left*/) {
+  static typename V::V real(const AmxProblem&, const void* sums, int64_t /*column*/) {
     return V::load(static_cast<const float*>(sums));
+  }
+};
+
+// Codes of u8 and s8, sums i32.
+template <class T>
+struct AmxU8 {
+  template <int c, int a, int b>
+  static void dot() {
+    T::template dot_u8s8<c, a, b>();
+  }
+  template <class V>
+  static typename V::V real(const AmxProblem& p, const void* sums, int64_t column) {
+    const auto* sum = static_cast<const int32_t*>(sums);
+    alignas(64) float lanes[V::kLanes];
+    for (int64_t i = 0; i < V::kLanes; ++i) {
+      const int32_t exact = sum[i] - p.x_codes.zero * p.code_sums[column + i];
+      lanes[i] = static_cast<float>(exact) * (p.x_codes.scale * p.steps[column + i]);
+    }
+    return V::load(lanes);
   }
 };
 
@@ -165,21 +184,15 @@ class IgemmAmx {
     const int64_t columns = std::min(kAmxPanel, p.out_c - column);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t y = (row + r) * p.out_c + column;
-      const int64_t residual = p.residual.present() ? residual_row(p, row + r) + column : 0;
+      const int64_t residual = p.residual.present() ? p.residual_row(row + r) * p.out_c + column : 0;
       for (int64_t n = 0; n < columns; n += V::kLanes) {
         const int64_t left = columns - n;
-        Reg sum = Kind::template real<V>(p, tile + r * kSumStride + n * 4, column + n, left);
+        Reg sum = Kind::template real<V>(p, tile + r * kSumStride + n * 4, column + n);
         if (p.bias) sum = V::add(sum, load(p.bias + column + n, left));
         if (p.residual.present()) sum = V::add(sum, load(p.residual, residual + n, left));
         store(p.y, y + n, left, activate_vector<V>(p.activation, sum));
       }
     }
-  }
-
-  static int64_t residual_row(const AmxProblem& p, int64_t m) {
-    if (p.residual_upsample == 1) return m * p.out_c;
-    const int64_t x = m % p.out_w / p.residual_upsample, y = m / p.out_w % p.out_h / p.residual_upsample;
-    return ((m / (p.out_w * p.out_h) * p.residual_h + y) * p.residual_w + x) * p.out_c;
   }
 
   // Up to `left` numbers.
@@ -192,9 +205,16 @@ class IgemmAmx {
     left >= V::kLanes ? V::storeu(to, value) : V::store_n(to, value, left);
   }
   static Reg load(const Tensor& from, int64_t at, int64_t left) {
-    return from.dtype == DType::bf16 ? load(from.as<bf16>() + at, left) : load(from.f32() + at, left);
+    if (from.dtype == DType::bf16) return load(from.as<bf16>() + at, left);
+    if (from.dtype == DType::f32) return load(from.f32() + at, left);
+    const Reg codes = V::load_u8(from.as<uint8_t>() + at, std::min(left, V::kLanes));
+    const Reg zero = V::set1(static_cast<float>(from.quantisation.zero));
+    return V::mul(V::set1(from.quantisation.scale), V::sub(codes, zero));
   }
   static void store(const Tensor& to, int64_t at, int64_t left, Reg value) {
-    to.dtype == DType::bf16 ? store(to.as<bf16>() + at, left, value) : store(to.f32() + at, left, value);
+    if (to.dtype == DType::bf16) return store(to.as<bf16>() + at, left, value);
+    if (to.dtype == DType::f32) return store(to.f32() + at, left, value);
+    const Reg steps = V::mul(value, V::set1(1.0f / to.quantisation.scale));
+    V::store_u8(to.as<uint8_t>() + at, steps, to.quantisation.zero, std::min(left, V::kLanes));
   }
 };

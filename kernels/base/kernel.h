@@ -88,6 +88,13 @@ struct RunContext {
   void* scratch = nullptr;       // scratch_bytes() bytes, 64-byte aligned, contents undefined
 };
 
+// A weight as a model stores it in 8 bits: the value of element i is values[i] * scale[i % columns], rounded to f32.
+// columns is the last dimension of the weight.
+struct StoredI8 {
+  const int8_t* values = nullptr;
+  const float* scale = nullptr;
+};
+
 // Types of activations besides f32, as bits of Kernel::also_takes.
 inline constexpr unsigned kTakesF16 = 1, kTakesBf16 = 2, kTakesU8 = 4;
 
@@ -105,6 +112,10 @@ struct Kernel {
   // 0; pack() writes host memory, which is then uploaded. Null: the weight is used as it is.
   int64_t (*packed_bytes)(const OpCall&) = nullptr;
   void (*pack)(const OpCall&, void* packed, ThreadPool&) = nullptr;
+  // The same from a weight that is stored in 8 bits, so that no float copy of it is made; input kPackedInput has no
+  // data then. A row that computes in f32 writes the bytes that pack() writes. Null: the loader makes the floats for
+  // pack().
+  void (*pack_i8)(const OpCall&, const StoredI8&, void* packed, ThreadPool&) = nullptr;
   // False for an algorithm that transforms its operands: small integers do not make its sums exact, and its cases with
   // integers are held against the operator's tolerance instead of 0.
   bool exact_on_integers = true;

@@ -19,6 +19,11 @@ struct Conv2dIgemm {
     igemm_pack(call.in[kWeight].f32(), w[0] * w[1], w[2], w[3], Tile::panel(), static_cast<float*>(packed), pool);
   }
 
+  static void pack_i8(const OpCall& call, const StoredI8& weight, void* packed, ThreadPool& pool) {
+    const Shape& w = call.in[kWeight].shape;
+    igemm_pack_i8(weight, w[0] * w[1], w[2], w[3], Tile::panel(), static_cast<float*>(packed), pool);
+  }
+
   static int64_t scratch_bytes(const OpCall&, int threads) {
     return threads * igemm_scratch_floats(Tile::tile_rows()) * int64_t{sizeof(float)};
   }
@@ -52,6 +57,11 @@ struct Conv2dIgemm {
   }
 
   static constexpr Kernel kernel() {
-    return {.rejects = rejects, .run = run, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack};
+    return {.rejects = rejects,
+            .run = run,
+            .scratch_bytes = scratch_bytes,
+            .packed_bytes = packed_bytes,
+            .pack = pack,
+            .pack_i8 = pack_i8};
   }
 };

@@ -10,15 +10,14 @@
 // Rejects  groups != 1; activations other than bf16
 // Numerics per 32 of k the even and the odd products are two fused chains in f32, added to each other and to the sum;
 //          chunks in the order (tap, channel); denormals count as zero; same bytes for every thread count and batch
-// Tried    nothing: without a machine every variant would be a guess
+// Tried    nothing: without a machine every variant would be a guess. The packed weight is that of avx512_bf16
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "kernels/base/amx_tiles.h"
-#include "kernels/base/half.h"
-#include "kernels/base/igemm.h"
 #include "kernels/base/igemm_amx.h"
+#include "kernels/base/igemm_bf16.h"
+#include "kernels/base/igemm_u8.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d.h"
 

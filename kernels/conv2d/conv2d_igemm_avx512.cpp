@@ -6,9 +6,13 @@
 // Measured 2-core Xeon VM (480 GFLOP/s FMA roof avx512, 260 avx2), 2 threads, 2026-11-23:
 //          204 ms = 79 % of the bound; 1x1 1024 -> 256, 8 x 14x14: 79 % (spinert bench --shapes
 //          bench/shapes/detector.txt)
+//          2-core Zen 5 VM (531 GFLOP/s FMA roof), one thread, processor time on a busy machine, 2026-11-24, before and
+//          after reading x directly, rows first and half tiles: 256 -> 64 at 8 x 56x56 5.6 -> 5.0 ms; 64 -> 256 with
+//          residual 8.5 -> 7.5; 128 -> 512 at 8 x 28x28 5.8 -> 5.2; 256 -> 12 at 256x256 10.1 -> 5.5
 // Rejects  groups != 1
 // Numerics one fused chain per output in the order (tap, channel); same bytes for every thread count and batch
-// Tried    reading x directly instead of gathering: not tried; K blocks of 1536 keep the gathered block in L2
+// Tried    fetching residual and y at the start of a tile: 0 to 5 % slower; blocks of 336 x 512 for k = 2304:
+//          5 % slower
 #include <algorithm>
 
 #include "kernels/base/igemm.h"

@@ -14,6 +14,11 @@ struct LinearIgemm {
     igemm_pack(call.in[kWeight].f32(), 1, w[0], w[1], Tile::panel(), static_cast<float*>(packed), pool);
   }
 
+  static void pack_i8(const OpCall& call, const StoredI8& weight, void* packed, ThreadPool& pool) {
+    const Shape& w = call.in[kWeight].shape;
+    igemm_pack_i8(weight, 1, w[0], w[1], Tile::panel(), static_cast<float*>(packed), pool);
+  }
+
   static int64_t scratch_bytes(const OpCall&, int threads) {
     return threads * igemm_scratch_floats(Tile::tile_rows()) * int64_t{sizeof(float)};
   }
@@ -32,6 +37,6 @@ struct LinearIgemm {
   }
 
   static constexpr Kernel kernel() {
-    return {.run = run, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack};
+    return {.run = run, .scratch_bytes = scratch_bytes, .packed_bytes = packed_bytes, .pack = pack, .pack_i8 = pack_i8};
   }
 };

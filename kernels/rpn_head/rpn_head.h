@@ -6,8 +6,8 @@
 // The weights are those of all levels. The maps may come in any order; output l belongs to map l. Map 0 is the first
 // input and the others are the last, because a weight that kernels pack is input kPackedInput.
 //
-// T is f32, f16 or bf16; f16 only on cuda. Sums and the hidden map are at least float, or a pair of half
-// numbers that holds as much.
+// T is f32, f16 or bf16; f16 only on cuda. Sums and the hidden map are at least float, or a pair of half numbers that
+// holds as much.
 // Inputs   0        map 0           T   [1,H,W,C]
 //          1        weight          f32 [3][3][C][K]
 //          2        bias            f32 [K]
@@ -19,7 +19,7 @@
 // Outputs  0..L-1   logits          f32 [1,H,W,A]
 //          L..2L-1  deltas          f32 [1,H,W,4A]
 // Edges    taps outside a map count as 0. A NaN or infinite number in a map makes what it reaches not finite; in half
-//          precision a hidden number beyond the range of T does so too.
+//          precision a hidden number beyond the range of T may do so too.
 // Rows     none: a map is one picture.
 // Errors   E_MODEL_ARCH: shapes and types that do not fit, more than kRpnHeadMaxLevels maps, a row count.
 // Source   torchvision.models.detection.rpn.RPNHead

@@ -1,6 +1,6 @@
 // rpn_head_scalar.cpp - backend cpu, level scalar: plain loops in float over f32 or bf16 maps, one row of a map per
-// work item. The cpu backend keeps the convolutions of the head apart, because Winograd is faster there; this row
-// serves graphs that come with rpn_head.
+// work item. Where no faster row takes the node the engine keeps the convolutions of the head apart; this row serves
+// graphs that come with rpn_head.
 #include <algorithm>
 
 #include "kernels/base/epilogue.h"

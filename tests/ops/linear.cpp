@@ -55,6 +55,8 @@ const OpSuite linear_suite = {
         "linear dtype=u8 r=113 k=48 o=40 data=real activation=sigmoid xscale=0.01 xzero=128 yscale=0.004 seed=6",
         "linear dtype=u8 r=9 k=4000 o=50 data=real activation=relu xscale=0.01 xzero=100 yscale=0.3 seed=7",
         "linear dtype=u8 r=40 k=2312 o=80 data=real activation=relu count=33 xscale=0.01 output=f32 seed=8",
+        // Sums so long that more rows share one pass of the weight.
+        "linear r=31 k=8210 o=40 seed=17",
         // Tiles of 128 rows on the tensor cores: tails in rows, k and columns; long sums in segments.
         "linear r=130 k=72 o=24 data=real seed=11",
         "linear r=700 k=136 o=72 data=real activation=relu count=650 output=f32 seed=12",

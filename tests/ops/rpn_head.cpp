@@ -59,6 +59,12 @@ const OpSuite rpn_head_suite = {
         "rpn_head h=40 w=33 c=8 k=8 levels=3 seed=15",
         "rpn_head h=25 w=24 c=64 k=48 levels=4 seed=16",
         "rpn_head h=4 w=5 c=64 k=130 a=9 data=real seed=17",
+        // Winograd on the cpu: partial tiles on two sides, several groups of head outputs, more tiles than a block.
+        "rpn_head h=8 w=13 c=48 k=130 a=9 levels=3 data=real seed=18",
+        "rpn_head h=33 w=31 c=32 k=40 a=3 levels=5 data=real seed=19",
+        "rpn_head h=7 w=8 c=32 k=16 a=70 data=real seed=20",
+        "rpn_head h=12 w=8 c=32 k=33 a=2 levels=2 plant=nan data=real seed=21",
+        "rpn_head h=16 w=12 c=64 k=72 levels=2 data=real dtype=bf16 seed=22",
     },
     build,
     true,

@@ -65,8 +65,16 @@ std::string config_text() {
 "diagnosis":{"score_threshold":0.3,"min_vertebrae":3}})";
 }
 
-Result<std::string> make(const std::string& folder, uint64_t seed) {
-  SPINERT_ASSIGN(const PipelineConfig config, parse_pipeline_config(config_text()));
+std::string config_text(int canvas, const std::string& place) {
+  std::string text = config_text();
+  const std::string size = "\"size\":" + std::to_string(kCanvas) + ",\"mean\"";
+  text.replace(text.find(size), size.size(), "\"size\":" + std::to_string(canvas) + ",\"mean\"");
+  if (!place.empty()) text.insert(text.rfind('}'), ",\"place\":" + place);
+  return text;
+}
+
+Result<std::string> make(const std::string& folder, uint64_t seed, const std::string& text) {
+  SPINERT_ASSIGN(const PipelineConfig config, parse_pipeline_config(text));
   std::filesystem::create_directories(folder);
   ConvertOptions options;
   options.detector = folder + "/detector.safetensors";
@@ -76,7 +84,7 @@ Result<std::string> make(const std::string& folder, uint64_t seed) {
   options.existing = AtomicFile::Existing::replace;
   SPINERT_TRY(write_checkpoint(options.detector, config.detector.architecture, config, seed));
   SPINERT_TRY(write_checkpoint(options.classifier, config.classifier.architecture, config, seed + 1));
-  std::ofstream(options.config) << config_text();
+  std::ofstream(options.config) << text;
   SPINERT_TRY(convert(options).status());
   return options.output;
 }

@@ -14,12 +14,14 @@ inline constexpr int kCanvas = 128;
 
 // pipeline.json of the reduced architectures, with a score threshold so low that random weights find something.
 std::string config_text();
+// The same with another canvas and, if not empty, a section "place".
+std::string config_text(int canvas, const std::string& place);
 
 // A seed whose random weights find many boxes with scores on both sides of the threshold.
 inline constexpr uint64_t kSeed = 25;
 
 // Makes checkpoints from the counter-based generator in `folder`, converts them and returns the model's path.
-Result<std::string> make(const std::string& folder, uint64_t seed = kSeed);
+Result<std::string> make(const std::string& folder, uint64_t seed = kSeed, const std::string& config = config_text());
 
 // A grey picture with a column of bright blocks and noise.
 Picture picture(int height, int width, uint64_t seed);
