@@ -198,7 +198,8 @@ TEST(Engine, PublicErrors) {
       {{.device = "cuda:99"}, ErrorId::E_DEVICE},
       {{.device = "cpu", .isa = "sse9"}, ErrorId::E_USAGE},
       {{.device = "cpu", .precision = "fp64"}, ErrorId::E_USAGE},
-      {{.device = "cpu", .precision = "int8"}, ErrorId::E_DEVICE},
+      {{.device = "cpu", .isa = "avx2", .precision = "int8"}, ErrorId::E_DEVICE},
+      {{.device = "reference", .precision = "int8"}, ErrorId::E_CONFIG},
       {{.device = "cpu", .memory_limit = 1000}, ErrorId::E_OOM_HOST},
       {{.device = "cpu", .model_sha256 = std::string(64, '0')}, ErrorId::E_MODEL_HASH},
   };

@@ -23,7 +23,7 @@ std::vector<std::string> lines(const KernelInfo& kernel) {
   std::vector<std::string> all = suite.cases;
   if (suite.half && (kernel.kernel->also_takes & kTakesBf16)) {
     for (const std::string& text : suite.cases) {
-      if (text.find("dtype=") == std::string::npos) all.push_back(text + " dtype=bf16");  // else it has a type already
+      if (suite.in_half(text)) all.push_back(text + " dtype=bf16");
     }
   }
   return all;
@@ -58,13 +58,13 @@ std::vector<Row> fast_rows() {
   return rows;
 }
 
-// No call may fall through: with --isa scalar some row of the cpu backend takes every case of every operator, in f32
-// and in bf16; f16 is for cards alone. The reference is f32.
+// No call may fall through: with --isa scalar some row of the cpu backend takes every case of every operator, in f32 and
+// in bf16; f16 is for cards alone. The reference is f32.
 TEST(Registry, ScalarTakesEveryCase) {
   for (const OpInfo& op : all_ops()) {
     for (const std::string& text : cases::suite(op.id).cases) {
       for (const char* type : {"", " dtype=bf16"}) {
-        if (*type && (!cases::suite(op.id).half || text.find("dtype=") != std::string::npos)) continue;
+        if (*type && !cases::suite(op.id).in_half(text)) continue;
         auto line = cases::CaseLine::parse(text + type);
         ASSERT_TRUE(line.ok()) << line.status().to_string();
         auto prepared = cases::prepare(line.value());

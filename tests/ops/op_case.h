@@ -81,6 +81,8 @@ struct OpSuite {
   std::vector<std::string> cases;
   Status (*build)(const CaseLine& line, CaseInput& input);
   bool half = false;  // the operator also takes dtype=f16 and dtype=bf16 (build uses line.activations())
+  // Whether this case may also run in a 16-bit type: not if it is one of codes.
+  bool in_half(const std::string& line) const { return half && line.find(" dtype=") == std::string::npos; }
 };
 const OpSuite& suite(OpId op);
 
