@@ -58,8 +58,8 @@ std::vector<Row> fast_rows() {
   return rows;
 }
 
-// No call may fall through: with --isa scalar some row of the cpu backend takes every case of every operator, in f32 and
-// in bf16; f16 is for cards alone. The reference is f32.
+// No call may fall through: with --isa scalar some row of the cpu backend takes every case of every operator, in f32
+// and in bf16; f16 is for cards alone. The reference is f32.
 TEST(Registry, ScalarTakesEveryCase) {
   for (const OpInfo& op : all_ops()) {
     for (const std::string& text : cases::suite(op.id).cases) {
