@@ -53,7 +53,11 @@ struct Stacks {
   unsigned char* get(size_t i) const { return memory + i * (bytes + kGuardPage) + kGuardPage; }
   bool prepare(size_t want, size_t want_bytes) {
     if (want <= count && want_bytes == bytes) return true;
-    if (memory) munmap(memory, count * (bytes + kGuardPage));
+    if (memory) {
+      // What the frames left behind would be held against whoever the system gives these addresses to next.
+      unpoison(memory, static_cast<int64_t>(count * (bytes + kGuardPage)));
+      munmap(memory, count * (bytes + kGuardPage));
+    }
     count = 0;
     bytes = want_bytes;
     void* mapped = mmap(nullptr, want * (bytes + kGuardPage), PROT_READ | PROT_WRITE,
