@@ -147,7 +147,10 @@ Cost conv2d_cost(const OpCall& call) {
 Tolerance conv2d_tolerance(const OpCall& call) {
   const Shape& w = call.in[kWeight].shape;
   const double k = double(w[0] * w[1] * w[2]);
-  double bound = dot_tolerance(k, max_abs(call.in[kX]), max_abs(call.in[kWeight]));
+  // A kernel may transform its operands (Winograd), which rounds values larger than the terms: of the 16.8 million
+  // outputs of 256 -> 256 at 256x256 the worst was 1.14 times the bound of the plain sum.
+  const double transforms = w[0] == 3 && w[1] == 3 ? 2 : 1;
+  double bound = transforms * dot_tolerance(k, max_abs(call.in[kX]), max_abs(call.in[kWeight]));
   for (size_t i = kBias; i < call.in.size(); ++i) bound += dot_tolerance(1, max_abs(call.in[i]), 1);
   return {.absolute = bound, .relative = 0};
 }
