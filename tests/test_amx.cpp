@@ -17,13 +17,13 @@
 
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/half.h"
-#include "kernels/base/igemm_amx.h"
-#include "kernels/base/igemm_bf16.h"
-#include "kernels/base/igemm_u8.h"
+#include "kernels/base/igemm/igemm_amx.h"
+#include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/quantise.h"
 #include "kernels/base/simd.h"
-#include "kernels/conv2d/conv2d.h"
-#include "kernels/linear/linear.h"
+#include "kernels/conv2d/conv2d_igemm.h"
+#include "kernels/linear/linear_igemm.h"
 #include "tests/ops/op_case.h"
 #include "tests/support/amx_model.h"
 #include "tests/support/amx_trap.h"
@@ -37,9 +37,9 @@ extern const Kernel conv2d_igemm_32x32_amx_int8, linear_igemm_32x32_amx_int8;
 namespace {
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm_amx.inl"
-#include "kernels/conv2d/conv2d_igemm_amx.inl"
-#include "kernels/linear/linear_igemm_amx.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_amx.inl"
+#include "kernels/base/igemm/igemm_row.inl"
 
 // ---- the model
 
@@ -270,19 +270,20 @@ TEST(TileModel, IntegersByHand) {
 
 // ---- products
 
-// The packed form of kernels/base/igemm_u8.h, from its description.
+// The packed form of kernels/base/igemm/igemm_u8.h, from its description.
 struct PlainPacker {
-  static void pack(const IgemmU8Packed& layout, const float* weight, void* packed, ThreadPool&) {
+  static void pack(const IgemmCall& p, void* packed, ThreadPool&) {
+    const IgemmU8Packed layout(p);
     std::memset(packed, 0, static_cast<size_t>(layout.bytes()));
     auto* codes = static_cast<int8_t*>(packed);
     auto* steps = reinterpret_cast<float*>(codes + layout.steps_at());
     auto* sums = reinterpret_cast<int32_t*>(codes + layout.sums_at());
-    weight_steps(weight, layout.taps * layout.in_c, layout.out_c, steps);
-    const int64_t quads = layout.chunks_per_tap() * kIgemmU8Chunk / 4;  // of a tap
+    weight_steps(p.weight, layout.taps * layout.in_c, layout.out_c, steps);
+    const int64_t quads = layout.lines_per_tap() * kLineBytes / 4;  // of a tap
     for (int64_t tap = 0; tap < layout.taps; ++tap) {
       for (int64_t c = 0; c < layout.in_c; ++c) {
         for (int64_t o = 0; o < layout.out_c; ++o) {
-          const int8_t code = quantised_weight(weight[(tap * layout.in_c + c) * layout.out_c + o], steps[o]);
+          const int8_t code = quantised_weight(p.weight[(tap * layout.in_c + c) * layout.out_c + o], steps[o]);
           const int64_t panel = o / 32, quad = (panel * layout.taps + tap) * quads + c / 4;
           codes[(quad * 32 + o % 32) * 4 + c % 4] = code;
           sums[o] += code;
@@ -299,10 +300,11 @@ struct ProductRow {
 };
 
 using Bf16Product = IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>;
-using U8Product = IgemmAmx<AmxModel, Simd, AmxU8<AmxModel>>;
-const Kernel conv2d_bf16 = Conv2dAmxBf16<Bf16Product>::kernel(), linear_bf16 = LinearAmxBf16<Bf16Product>::kernel();
-const Kernel conv2d_u8 = Conv2dAmxU8<U8Product, PlainPacker>::kernel();
-const Kernel linear_u8 = LinearAmxU8<U8Product, PlainPacker>::kernel();
+using U8Product = IgemmAmx<AmxModel, Simd, AmxU8<AmxModel, PlainPacker>>;
+const Kernel conv2d_bf16 = IgemmRow<Bf16Product, conv2d_igemm_call>::kernel();
+const Kernel linear_bf16 = IgemmRow<Bf16Product, linear_igemm_call>::kernel();
+const Kernel conv2d_u8 = IgemmRow<U8Product, conv2d_igemm_call>::kernel();
+const Kernel linear_u8 = IgemmRow<U8Product, linear_igemm_call>::kernel();
 
 ProductRow over_model(OpId op, DType type, const char* name, const Kernel& kernel) {
   return {{op, Backend::cpu, Level::scalar, name, &kernel}, type, false};

@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/conv2d/winograd.h"
 #include "tests/ops/op_case.h"
 

@@ -14,7 +14,7 @@
 //          thread count and batch
 // Tried    nothing: without a machine every variant would be a guess
 //
-// Intrinsics: those of kernels/base/igemm_u8.inl, for its packing alone.
+// Intrinsics: those of kernels/base/igemm/igemm_u8.inl, for its packing alone.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -22,25 +22,26 @@
 #include <limits>
 
 #include "kernels/base/amx_tiles.h"
-#include "kernels/base/igemm_amx.h"
-#include "kernels/base/igemm_bf16.h"
-#include "kernels/base/igemm_u8.h"
+#include "kernels/base/igemm/igemm_amx.h"
+#include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/simd.h"
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/conv2d_igemm.h"
 
 namespace spinert {
 namespace {
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm_amx.inl"
-#include "kernels/base/igemm_u8.inl"
-#include "kernels/conv2d/conv2d_igemm_amx.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_amx.inl"
+#include "kernels/base/igemm/igemm_row.inl"
+#include "kernels/base/igemm/igemm_u8.inl"
 
-using Product = IgemmAmx<AmxTiles, SimdAvx512, AmxU8<AmxTiles>>;
+using Engine = IgemmAmx<AmxTiles, SimdAvx512, AmxU8<AmxTiles, IgemmU8>>;
 
 }  // namespace
 
 extern const Kernel conv2d_igemm_32x32_amx_int8;
-const Kernel conv2d_igemm_32x32_amx_int8 = Conv2dAmxU8<Product, IgemmU8>::kernel();
+const Kernel conv2d_igemm_32x32_amx_int8 = IgemmRow<Engine, conv2d_igemm_call>::kernel();
 
 }  // namespace spinert

@@ -9,24 +9,27 @@
 // Numerics one fused chain per output in the order (tap, channel); same bytes for every thread count and batch
 // Tried    reading x directly instead of gathering: not tried; K blocks of 1536 keep the gathered block in L2
 #include <algorithm>
+#include <cstring>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/conv2d_igemm.h"
 
 namespace spinert {
 namespace {
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm.inl"
-#include "kernels/conv2d/conv2d_igemm.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_f32.inl"
+#include "kernels/base/igemm/igemm_row.inl"
 
 constexpr int kTileRows = 6, kTileVectors = 2;
-using Tile = Igemm<SimdAvx2, kTileRows, kTileVectors>;
+using Engine = IgemmF32<SimdAvx2, kTileRows, kTileVectors>;
 
 }  // namespace
 
 extern const Kernel conv2d_igemm_6x16_avx2;
-const Kernel conv2d_igemm_6x16_avx2 = Conv2dIgemm<Tile>::kernel();
+const Kernel conv2d_igemm_6x16_avx2 = IgemmRow<Engine, conv2d_igemm_call>::kernel();
 
 }  // namespace spinert

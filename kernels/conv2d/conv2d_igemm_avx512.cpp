@@ -14,24 +14,27 @@
 // Tried    fetching residual and y at the start of a tile: 0 to 5 % slower; blocks of 336 x 512 for k = 2304:
 //          5 % slower
 #include <algorithm>
+#include <cstring>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/conv2d_igemm.h"
 
 namespace spinert {
 namespace {
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm.inl"
-#include "kernels/conv2d/conv2d_igemm.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_f32.inl"
+#include "kernels/base/igemm/igemm_row.inl"
 
 constexpr int kTileRows = 14, kTileVectors = 2;
-using Tile = Igemm<SimdAvx512, kTileRows, kTileVectors>;
+using Engine = IgemmF32<SimdAvx512, kTileRows, kTileVectors>;
 
 }  // namespace
 
 extern const Kernel conv2d_igemm_14x32_avx512;
-const Kernel conv2d_igemm_14x32_avx512 = Conv2dIgemm<Tile>::kernel();
+const Kernel conv2d_igemm_14x32_avx512 = IgemmRow<Engine, conv2d_igemm_call>::kernel();
 
 }  // namespace spinert

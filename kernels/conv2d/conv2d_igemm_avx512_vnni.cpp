@@ -16,79 +16,22 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/base/igemm.h"
-#include "kernels/base/igemm_u8.h"
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_u8.h"
+#include "kernels/conv2d/conv2d_igemm.h"
 
 namespace spinert {
 namespace {
 
-#include "kernels/base/igemm_u8.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_row.inl"
+#include "kernels/base/igemm/igemm_u8.inl"
 
-enum Input { kX, kWeight, kBias, kResidual };
-
-const char* rejects(const OpCall& call) {
-  const auto fits = [](const Tensor& t) { return t.dtype == DType::u8 || t.dtype == DType::f32; };
-  if (call.in[kX].dtype != DType::u8) return "takes activations of u8 only";
-  if (call.as<Conv2dParams>().groups != 1) return "groups != 1";
-  if (!fits(call.out[0]) || (call.has(kResidual) && !fits(call.in[kResidual]))) return "residual and output: u8 or f32";
-  return nullptr;
-}
-
-IgemmU8Packed layout(const OpCall& call) {
-  const Shape& w = call.in[kWeight].shape;
-  return {w[0] * w[1], w[2], w[3]};
-}
-
-int64_t packed_bytes(const OpCall& call) {
-  return layout(call).bytes();
-}
-
-void pack(const OpCall& call, void* packed, ThreadPool& pool) {
-  IgemmU8::pack(layout(call), call.in[kWeight].f32(), packed, pool);
-}
-
-int64_t scratch_bytes(const OpCall& call, int threads) {
-  return IgemmU8::scratch_bytes(layout(call), threads);
-}
-
-void run(const OpCall& call, const RunContext& context) {
-  const auto& params = call.as<Conv2dParams>();
-  const Conv2dShape s = conv2d_shape(call);
-  IgemmU8Problem p;
-  p.x = call.in[kX].as<uint8_t>();
-  p.x_codes = call.in[kX].quantisation;
-  p.batch = call.in[kX].rows();
-  p.in_h = s.in_h;
-  p.in_w = s.in_w;
-  p.in_c = s.in_c;
-  p.kernel_h = s.kernel_h;
-  p.kernel_w = s.kernel_w;
-  p.stride = params.stride;
-  p.padding = params.padding;
-  p.dilation = params.dilation;
-  p.out_h = s.out_h;
-  p.out_w = s.out_w;
-  p.out_c = s.out_c;
-  p.packed = context.packed;
-  p.bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
-  if (call.has(kResidual)) p.residual = call.in[kResidual];
-  p.residual_h = s.residual_h;
-  p.residual_w = s.residual_w;
-  p.residual_upsample = params.residual_upsample;
-  p.activation = params.activation;
-  p.y = call.out[0];
-  IgemmU8::run(p, context.scratch, *context.pool);
-}
+using Engine = IgemmU8;
 
 }  // namespace
 
 extern const Kernel conv2d_igemm_14x32_avx512_vnni;
-const Kernel conv2d_igemm_14x32_avx512_vnni = {.rejects = rejects,
-                                               .run = run,
-                                               .scratch_bytes = scratch_bytes,
-                                               .packed_bytes = packed_bytes,
-                                               .pack = pack,
-                                               .also_takes = kTakesU8};
+const Kernel conv2d_igemm_14x32_avx512_vnni = IgemmRow<Engine, conv2d_igemm_call>::kernel();
 
 }  // namespace spinert

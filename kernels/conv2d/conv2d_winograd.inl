@@ -2,7 +2,7 @@
 // by one file per instruction set, inside an unnamed namespace.
 //
 // A thread takes a block of tiles through all three steps before the next, so that nothing goes through memory:
-//   1. input transform: B^T d B of every tile and channel, into `v` as [point][tile group][chunk of 16][tile][16]
+//   1. input transform: B^T d B of every tile and channel, into `v` as [point][tile group][line of 16][tile][16]
 //   2. for each panel of output channels: a product per point v[point] * u[point], into `m` as [point][tile][panel]
 //   3. output transform of that panel: A^T m A, bias, residual, activation, to y
 // Order: each product is one chain over the channels; the transforms are fixed sums. Nothing depends on threads or
@@ -113,7 +113,7 @@ struct Conv2dWinograd {
 
   // A line more than the tiles need: a transform writes all points of a channel at once, and without it the points of
   // 256 channels would fall into two sets of the first-level cache.
-  static int64_t point_floats(int64_t in_c, int64_t block) { return block * in_c + kIgemmChunk; }
+  static int64_t point_floats(int64_t in_c, int64_t block) { return block * in_c + kF32Line; }
   static int64_t v_floats(int64_t in_c, int64_t block) { return kPoints * point_floats(in_c, block); }
   static int64_t thread_floats(int64_t in_c, int64_t block) { return v_floats(in_c, block) + kPoints * block * kPanel; }
   static int64_t thread_floats(int64_t in_c) { return thread_floats(in_c, block_tiles(in_c)); }
@@ -240,9 +240,9 @@ struct Conv2dWinograd {
         pixel[i][j] = inside ? image + ((y0 + i) * s.in_w + x0 + j) * s.in_c : nullptr;
       }
     }
-    // A point's part of v: [tile group][chunk][tile of the group][16], the order in which multiply() reads.
+    // A point's part of v: [tile group][line][tile of the group][16], the order in which multiply() reads.
     const int64_t point = point_floats(s.in_c, block);
-    float* to = v + slot / kTileRows * kTileRows * s.in_c + slot % kTileRows * kIgemmChunk;
+    float* to = v + slot / kTileRows * kTileRows * s.in_c + slot % kTileRows * kF32Line;
     for (int64_t c = 0; c < s.in_c; c += V::kLanes) {
       Reg columns[kIn][kIn];  // B^T d, transposed: [column][row]
       for (int j = 0; j < kIn; ++j) {
@@ -250,7 +250,7 @@ struct Conv2dWinograd {
         for (int i = 0; i < kIn; ++i) d[i] = pixel[i][j] ? V::loadu(pixel[i][j] + c) : V::zero();
         Sums::input(d, columns[j]);
       }
-      float* at = to + c / kIgemmChunk * kTileRows * kIgemmChunk + c % kIgemmChunk;
+      float* at = to + c / kF32Line * kTileRows * kF32Line + c % kF32Line;
       for (int i = 0; i < kIn; ++i) {
         Reg row[kIn], out[kIn];
         for (int j = 0; j < kIn; ++j) row[j] = columns[j][i];
@@ -280,9 +280,9 @@ struct Conv2dWinograd {
       for (int i = 0; i < kTileVectors; ++i) acc[r][i] = V::zero();
     }
     constexpr int64_t kPrefetchRows = 16;
-    for (int64_t c = 0; c < in_c; c += kIgemmChunk, a += kTileRows * kIgemmChunk) {
+    for (int64_t c = 0; c < in_c; c += kF32Line, a += kTileRows * kF32Line) {
 #pragma GCC unroll 4
-      for (int k = 0; k < kIgemmChunk; ++k, b += kPanel) {
+      for (int k = 0; k < kF32Line; ++k, b += kPanel) {
         Reg bv[kTileVectors];
 #pragma GCC unroll 8
         for (int i = 0; i < kTileVectors; ++i) {
@@ -291,7 +291,7 @@ struct Conv2dWinograd {
         }
 #pragma GCC unroll 16
         for (int r = 0; r < kTileRows; ++r) {
-          const Reg av = V::set1(a[r * kIgemmChunk + k]);
+          const Reg av = V::set1(a[r * kF32Line + k]);
 #pragma GCC unroll 8
           for (int i = 0; i < kTileVectors; ++i) acc[r][i] = V::madd(av, bv[i], acc[r][i]);
         }

@@ -10,7 +10,8 @@
 // Tried    nothing yet beyond the shape of the avx512 row
 #include <algorithm>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/winograd.h"
 

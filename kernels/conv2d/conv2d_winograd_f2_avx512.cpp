@@ -11,7 +11,8 @@
 // Tried    blocks of 14, 28, 56 tiles: 28 and 56 alike, 14 slower by 0 to 20 % on a busy machine
 #include <algorithm>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/winograd.h"
 

@@ -11,7 +11,8 @@
 // Tried    blocks of 28 and 56 tiles: 5 and 8 % slower; fetching the next point of u ahead: 6 % slower
 #include <algorithm>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/winograd.h"
 

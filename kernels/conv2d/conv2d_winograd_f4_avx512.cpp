@@ -15,7 +15,8 @@
 //          same; fetching u 0, 8 or 32 rows ahead: same; fetching the next point of u: 6 % slower on the Xeon
 #include <algorithm>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/winograd.h"
 

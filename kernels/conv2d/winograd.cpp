@@ -1,6 +1,6 @@
 #include "kernels/conv2d/winograd.h"
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_f32.h"
 
 namespace spinert {
 namespace {
@@ -22,7 +22,7 @@ const char* not_winograd(const OpCall& call) {
   if (p.stride != 1 || p.dilation != 1 || p.groups != 1) return "stride, dilation or groups != 1";
   if (p.padding != 1) return "padding != 1";
   if (p.residual_upsample != 1) return "residual at half resolution";
-  if (s.in_c % kIgemmChunk != 0) return "input channels not a multiple of 16";
+  if (s.in_c % kF32Line != 0) return "input channels not a multiple of 16";
   if (s.in_c < kFewestChannels) return "fewer than 32 input channels";
   return nullptr;
 }

@@ -16,24 +16,25 @@
 #include <cstring>
 
 #include "kernels/base/amx_tiles.h"
-#include "kernels/base/igemm_amx.h"
-#include "kernels/base/igemm_bf16.h"
-#include "kernels/base/igemm_u8.h"
+#include "kernels/base/igemm/igemm_amx.h"
+#include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/simd.h"
-#include "kernels/linear/linear.h"
+#include "kernels/linear/linear_igemm.h"
 
 namespace spinert {
 namespace {
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm_amx.inl"
-#include "kernels/linear/linear_igemm_amx.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_amx.inl"
+#include "kernels/base/igemm/igemm_row.inl"
 
-using Product = IgemmAmx<AmxTiles, SimdAvx512, AmxBf16<AmxTiles>>;
+using Engine = IgemmAmx<AmxTiles, SimdAvx512, AmxBf16<AmxTiles>>;
 
 }  // namespace
 
 extern const Kernel linear_igemm_32x32_amx_bf16;
-const Kernel linear_igemm_32x32_amx_bf16 = LinearAmxBf16<Product>::kernel();
+const Kernel linear_igemm_32x32_amx_bf16 = IgemmRow<Engine, linear_igemm_call>::kernel();
 
 }  // namespace spinert

@@ -14,61 +14,22 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/base/igemm.h"
-#include "kernels/base/igemm_u8.h"
-#include "kernels/linear/linear.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_u8.h"
+#include "kernels/linear/linear_igemm.h"
 
 namespace spinert {
 namespace {
 
-#include "kernels/base/igemm_u8.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_row.inl"
+#include "kernels/base/igemm/igemm_u8.inl"
 
-enum Input { kX, kWeight, kBias };
-
-const char* rejects(const OpCall& call) {
-  if (call.in[kX].dtype != DType::u8) return "takes activations of u8 only";
-  return call.out[0].dtype == DType::u8 || call.out[0].dtype == DType::f32 ? nullptr : "output: u8 or f32";
-}
-
-IgemmU8Packed layout(const OpCall& call) {
-  const Shape& w = call.in[kWeight].shape;
-  return {1, w[0], w[1]};
-}
-
-int64_t packed_bytes(const OpCall& call) {
-  return layout(call).bytes();
-}
-
-void pack(const OpCall& call, void* packed, ThreadPool& pool) {
-  IgemmU8::pack(layout(call), call.in[kWeight].f32(), packed, pool);
-}
-
-int64_t scratch_bytes(const OpCall& call, int threads) {
-  return IgemmU8::scratch_bytes(layout(call), threads);
-}
-
-void run(const OpCall& call, const RunContext& context) {
-  IgemmU8Problem p;
-  p.x = call.in[kX].as<uint8_t>();
-  p.x_codes = call.in[kX].quantisation;
-  p.batch = call.in[kX].rows();
-  p.in_c = call.in[kWeight].shape[0];
-  p.out_c = call.in[kWeight].shape[1];
-  p.packed = context.packed;
-  p.bias = call.has(kBias) ? call.in[kBias].f32() : nullptr;
-  p.activation = call.as<LinearParams>().activation;
-  p.y = call.out[0];
-  IgemmU8::run(p, context.scratch, *context.pool);
-}
+using Engine = IgemmU8;
 
 }  // namespace
 
 extern const Kernel linear_igemm_14x32_avx512_vnni;
-const Kernel linear_igemm_14x32_avx512_vnni = {.rejects = rejects,
-                                               .run = run,
-                                               .scratch_bytes = scratch_bytes,
-                                               .packed_bytes = packed_bytes,
-                                               .pack = pack,
-                                               .also_takes = kTakesU8};
+const Kernel linear_igemm_14x32_avx512_vnni = IgemmRow<Engine, linear_igemm_call>::kernel();
 
 }  // namespace spinert

@@ -1,23 +1,26 @@
 // linear_igemm_scalar.cpp - backend cpu, level scalar: linear as an implicit matrix product
 #include <algorithm>
+#include <cstring>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
-#include "kernels/linear/linear.h"
+#include "kernels/linear/linear_igemm.h"
 
 namespace spinert {
 namespace {
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm.inl"
-#include "kernels/linear/linear_igemm.inl"
+#include "kernels/base/igemm/gather_lines.inl"
+#include "kernels/base/igemm/igemm_f32.inl"
+#include "kernels/base/igemm/igemm_row.inl"
 
 constexpr int kTileRows = 2, kTileVectors = 4;
-using Tile = Igemm<SimdScalar, kTileRows, kTileVectors>;
+using Engine = IgemmF32<SimdScalar, kTileRows, kTileVectors>;
 
 }  // namespace
 
 extern const Kernel linear_igemm_2x4_scalar;
-const Kernel linear_igemm_2x4_scalar = LinearIgemm<Tile>::kernel();
+const Kernel linear_igemm_2x4_scalar = IgemmRow<Engine, linear_igemm_call>::kernel();
 
 }  // namespace spinert

@@ -12,7 +12,8 @@
 //          written nor read saves about 4
 #include <algorithm>
 
-#include "kernels/base/igemm.h"
+#include "kernels/base/igemm/igemm_cut.h"
+#include "kernels/base/igemm/igemm_f32.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/winograd.h"
 #include "kernels/rpn_head/rpn_head_cpu.h"

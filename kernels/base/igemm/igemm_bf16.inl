@@ -9,50 +9,60 @@ template <int kTileRows, int kTileVectors>
 class IgemmBf16 {
   static constexpr int64_t kLanes = 16;
   static constexpr int64_t kPanel = kTileVectors * kLanes;
-  static constexpr int64_t kPairs = kIgemmBf16Chunk / 2;
-  static constexpr int64_t kTileChunk = kTileRows * kIgemmBf16Chunk;  // numbers of one chunk of one gathered tile
+  static constexpr int64_t kPairs = kBf16Line / 2;
+  static constexpr int64_t kTileLine = kTileRows * kBf16Line;  // numbers of one line of one gathered tile
   static constexpr int64_t kTileSums = kTileRows * kPanel;
   static constexpr int64_t kPrefetchPairs = 8;
   using Acc = __m512[kTileRows][kTileVectors];
 
  public:
-  static constexpr int64_t panel() { return kPanel; }
+  static constexpr unsigned kAlsoTakes = kTakesBf16;
 
-  // sizes: scratch() of this problem at full capacity; memory holds so much for each thread.
-  static void run(const IgemmBf16Problem& p, const IgemmBf16Scratch& sizes, void* memory, ThreadPool& pool) {
-    const int64_t rows = p.rows(), panels = (p.out_c + kPanel - 1) / kPanel;
-    if (rows == 0 || p.out_c == 0) return;
-    const IgemmBf16Cut cut = igemm_bf16_cut(rows, p.chunks(), panels, kTileRows, pool.size());
+  static const char* rejects(const IgemmCall& p) { return igemm_bf16_rejects(p); }
+
+  static int64_t packed_bytes(const IgemmCall& p) { return igemm_bf16_packed_bytes(p, kPanel); }
+
+  static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) {
+    igemm_bf16_pack(p, kPanel, static_cast<bf16*>(packed), pool);
+  }
+
+  static int64_t scratch_bytes(const IgemmCall& p, int threads) { return threads * thread_scratch(p).bytes(); }
+
+  static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
+    const int64_t rows = p.rows(), panels = divide_up(p.out_c, kPanel);
+    const IgemmBf16Cut cut = igemm_bf16_cut(rows, p.lines(), panels, kTileRows, pool.size());
+    const IgemmBf16Scratch sizes = thread_scratch(p);
     pool.run(cut.items.items(), [&](WorkRange range) {
-      unsigned char* own = static_cast<unsigned char*>(memory) + range.thread * sizes.bytes();
+      unsigned char* own = static_cast<unsigned char*>(scratch) + range.thread * sizes.bytes();
       auto* block = reinterpret_cast<bf16*>(own);
       auto* sums = reinterpret_cast<float*>(own + sizes.gathered);
       for (int64_t item = range.begin; item < range.end; ++item) {
         const int64_t groups = cut.items.panel_groups, group = item % groups;
         const int64_t first = item / groups * cut.items.block_rows;
         const int64_t count = std::min(cut.items.block_rows, rows - first);
-        run_block(p, first, count, panels * group / groups, panels * (group + 1) / groups, cut.block_chunks, block,
+        run_block(p, first, count, panels * group / groups, panels * (group + 1) / groups, cut.block_lines, block,
                   sums);
       }
     });
   }
 
-  static IgemmBf16Scratch scratch(const IgemmBf16Problem& p) {
-    return igemm_bf16_scratch(p.rows(), p.chunks(), p.out_c, kPanel, kTileRows);
+ private:
+  // Grows with the rows, so that a call with fewer rows than the capacity stays inside.
+  static IgemmBf16Scratch thread_scratch(const IgemmCall& p) {
+    return igemm_bf16_scratch(p.rows(), p.lines(), p.out_c, kPanel, kTileRows);
   }
 
- private:
-  static void run_block(const IgemmBf16Problem& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
+  static void run_block(const IgemmCall& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
                         int64_t step, bf16* block, float* sums) {
-    const int64_t chunks = p.chunks(), tiles = (count + kTileRows - 1) / kTileRows;
-    for (int64_t q = 0; q < chunks; q += step) {
-      const int64_t q_end = std::min(chunks, q + step);
-      gather(p, first, count, q, q_end, block);
+    const int64_t lines = p.lines(), tiles = (count + kTileRows - 1) / kTileRows;
+    for (int64_t q = 0; q < lines; q += step) {
+      const int64_t q_end = std::min(lines, q + step);
+      gather_lines<kTileRows>(p, first, count, q, q_end, block);
       for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-        const bf16* b = p.packed + (panel * chunks + q) * kIgemmBf16Chunk * kPanel;
+        const bf16* b = static_cast<const bf16*>(p.packed) + (panel * lines + q) * kBf16Line * kPanel;
         float* waiting = sums + (panel - panel_begin) * tiles * kTileSums;
         for (int64_t t = 0; t < tiles; ++t, waiting += kTileSums) {
-          const bf16* a = block + t * (q_end - q) * kTileChunk;
+          const bf16* a = block + t * (q_end - q) * kTileLine;
           Acc acc;
           if (q == 0) {
             clear(acc);
@@ -60,47 +70,16 @@ class IgemmBf16 {
             load(waiting, acc);
           }
           multiply(a, b, q_end - q, acc);
-          if (q_end < chunks) {
+          if (q_end < lines) {
             store(acc, waiting);
             continue;
           }
           const int64_t row = first + t * kTileRows, rows = std::min<int64_t>(kTileRows, first + count - row);
-          if (p.y_is_f32) {
+          if (p.y.dtype == DType::f32) {
             finish<float>(p, acc, row, rows, panel * kPanel);
           } else {
             finish<bf16>(p, acc, row, rows, panel * kPanel);
           }
-        }
-      }
-    }
-  }
-
-  // Copies chunks [q_begin, q_end) of rows [first, first + count) to block, as [tile][chunk][row of tile][32]: the
-  // order in which the tile reads them. Taps outside the image and rows beyond count are zero.
-  static void gather(const IgemmBf16Problem& p, int64_t first, int64_t count, int64_t q_begin, int64_t q_end,
-                     bf16* block) {
-    const int64_t per_tap = p.chunks_per_tap(), padded = (count + kTileRows - 1) / kTileRows * kTileRows;
-    for (int64_t r = 0; r < padded; ++r) {
-      bf16* to = block + (r / kTileRows) * (q_end - q_begin) * kTileChunk + (r % kTileRows) * kIgemmBf16Chunk;
-      if (r >= count) {
-        for (int64_t q = q_begin; q < q_end; ++q, to += kTileChunk) _mm512_storeu_si512(to, _mm512_setzero_si512());
-        continue;
-      }
-      const int64_t m = first + r, ox = m % p.out_w, oy = m / p.out_w % p.out_h, n = m / (p.out_w * p.out_h);
-      const bf16* image = p.x + n * p.in_h * p.in_w * p.in_c;
-      for (int64_t q = q_begin; q < q_end;) {
-        const int64_t tap = q / per_tap, c = q % per_tap, q_stop = std::min(q_end, (tap + 1) * per_tap);
-        const int64_t y = oy * p.stride + tap / p.kernel_w * p.dilation - p.padding;
-        const int64_t x = ox * p.stride + tap % p.kernel_w * p.dilation - p.padding;
-        if (y < 0 || y >= p.in_h || x < 0 || x >= p.in_w) {
-          for (; q < q_stop; ++q, to += kTileChunk) _mm512_storeu_si512(to, _mm512_setzero_si512());
-          continue;
-        }
-        const bf16* from = image + (y * p.in_w + x) * p.in_c + c * kIgemmBf16Chunk;
-        int64_t left = p.in_c - c * kIgemmBf16Chunk;
-        for (; q < q_stop; ++q, to += kTileChunk, from += kIgemmBf16Chunk, left -= kIgemmBf16Chunk) {
-          const __mmask32 used = left >= kIgemmBf16Chunk ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
-          _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(used, from));
         }
       }
     }
@@ -129,8 +108,8 @@ class IgemmBf16 {
     }
   }
 
-  __attribute__((always_inline)) static inline void multiply(const bf16* a, const bf16* b, int64_t chunks, Acc& acc) {
-    for (int64_t q = 0; q < chunks; ++q, a += kTileChunk) {
+  __attribute__((always_inline)) static inline void multiply(const bf16* a, const bf16* b, int64_t lines, Acc& acc) {
+    for (int64_t q = 0; q < lines; ++q, a += kTileLine) {
 #pragma GCC unroll 4
       for (int k = 0; k < kPairs; ++k, b += 2 * kPanel) {
         __m512bh bv[kTileVectors];
@@ -142,7 +121,7 @@ class IgemmBf16 {
 #pragma GCC unroll 16
         for (int r = 0; r < kTileRows; ++r) {
           int32_t pair;
-          std::memcpy(&pair, a + r * kIgemmBf16Chunk + 2 * k, sizeof(pair));
+          std::memcpy(&pair, a + r * kBf16Line + 2 * k, sizeof(pair));
           const auto av = reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
 #pragma GCC unroll 8
           for (int v = 0; v < kTileVectors; ++v) acc[r][v] = _mm512_dpbf16_ps(acc[r][v], av, bv[v]);
@@ -153,9 +132,9 @@ class IgemmBf16 {
 
   // Bias, residual and activation, then to y.
   template <class Y>
-  __attribute__((always_inline)) static inline void finish(const IgemmBf16Problem& p, const Acc& acc, int64_t row,
+  __attribute__((always_inline)) static inline void finish(const IgemmCall& p, const Acc& acc, int64_t row,
                                                            int64_t rows, int64_t column) {
-    Y* y = static_cast<Y*>(p.y) + row * p.out_c + column;
+    Y* y = p.y.as<Y>() + row * p.out_c + column;
     __mmask16 used[kTileVectors];
     __m512 bias[kTileVectors];
 #pragma GCC unroll 8
@@ -167,14 +146,15 @@ class IgemmBf16 {
 #pragma GCC unroll 16
     for (int r = 0; r < kTileRows; ++r) {
       if (r >= rows) continue;
-      const bf16* residual = p.residual ? p.residual + p.residual_row(row + r) * p.out_c + column : nullptr;
+      const bf16* residual =
+          p.residual.present() ? p.residual.as<bf16>() + p.residual_row(row + r) * p.out_c + column : nullptr;
 #pragma GCC unroll 8
       for (int v = 0; v < kTileVectors; ++v) {
         __m512 sum = _mm512_add_ps(acc[r][v], bias[v]);
         if (residual) {
           const __m256i half = _mm256_maskz_loadu_epi16(used[v], residual + v * kLanes);
           sum = _mm512_add_ps(sum, SimdAvx512::from_bf16(half));
-        };
+        }
         sum = activate_vector<SimdAvx512>(p.activation, sum);
         put(y + r * p.out_c + v * kLanes, used[v], sum);
       }

@@ -14,41 +14,48 @@ inline __attribute__((always_inline)) __m512i add_products(__m512i sum, __m512i 
 
 class IgemmU8 {
   static constexpr int kRows = 14, kVectors = 2, kLanes = 16;
-  static constexpr int64_t kTileChunk = kRows * kIgemmU8Chunk;  // codes of one chunk of one gathered tile
-  static constexpr int64_t kStepBytes = kIgemmU8Panel * 4;      // of B for 4 k
+  static constexpr int64_t kTileLine = kRows * kLineBytes;  // codes of one line of one gathered tile
+  static constexpr int64_t kStepBytes = kIgemmU8Panel * 4;  // of B for 4 k
   static constexpr int64_t kPrefetch = 8 * kStepBytes;
+  // Codes of the gathered block of one thread: with one panel of B it stays inside a 1 MB second-level cache.
+  static constexpr int64_t kBlock = 560 * 1024;
   static constexpr __mmask16 kAll = 0xffff;
 
  public:
-  static int64_t packed_bytes(const IgemmU8Packed& layout) { return layout.bytes(); }
+  static constexpr unsigned kAlsoTakes = kTakesU8;
+
+  static const char* rejects(const IgemmCall& p) { return igemm_u8_rejects(p); }
+
+  static int64_t packed_bytes(const IgemmCall& p) { return IgemmU8Packed(p).bytes(); }
 
   // By panels: each looks at its output channels alone.
-  static void pack(const IgemmU8Packed& layout, const float* weight, void* packed, ThreadPool& pool) {
+  static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) {
+    const IgemmU8Packed layout(p);
     pool.run(layout.panels(), [&](WorkRange range) {
-      for (int64_t panel = range.begin; panel < range.end; ++panel) pack_panel(layout, weight, panel, packed);
+      for (int64_t panel = range.begin; panel < range.end; ++panel) pack_panel(layout, p.weight, panel, packed);
     });
   }
 
   // The multipliers of one call, then a gathered block per thread.
-  static int64_t scratch_bytes(const IgemmU8Packed& layout, int threads) {
-    return 2 * padded_out(layout) * int64_t{sizeof(float)} + threads * block_rows(layout) * layout.k();
+  static int64_t scratch_bytes(const IgemmCall& p, int threads) {
+    const IgemmU8Packed layout(p);
+    return multiplier_bytes(layout) + threads * block_rows(layout) * layout.k();
   }
 
-  static void run(const IgemmU8Problem& p, void* scratch, ThreadPool& pool) {
-    const IgemmU8Packed layout{p.kernel_h * p.kernel_w, p.in_c, p.out_c};
-    if (p.rows() == 0 || p.out_c == 0) return;
-    Call call = prepare(p, layout, static_cast<float*>(scratch));
-    uint8_t* blocks = static_cast<uint8_t*>(scratch) + 2 * padded_out(layout) * int64_t{sizeof(float)};
-    const int64_t largest = block_rows(layout);
-    const IgemmCut cut = igemm_cut(p.rows(), layout.panels(), kRows, pool.size(), largest);
+  static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
+    const IgemmU8Packed layout(p);
+    const Call call = prepare(p, layout, static_cast<float*>(scratch));
+    uint8_t* blocks = static_cast<uint8_t*>(scratch) + multiplier_bytes(layout);
+    const int64_t largest = block_rows(layout), panels = layout.panels();
+    const IgemmCut cut = igemm_cut(p.rows(), panels, kRows, pool.size(), largest);
     pool.run(cut.items(), [&](WorkRange range) {
       uint8_t* block = blocks + range.thread * largest * layout.k();
       for (int64_t item = range.begin; item < range.end; ++item) {
         const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
         const int64_t count = std::min(cut.block_rows, p.rows() - first);
-        gather(p, layout, first, count, block);
-        for (int64_t panel = layout.panels() * group / cut.panel_groups;
-             panel < layout.panels() * (group + 1) / cut.panel_groups; ++panel) {
+        gather_lines<kRows>(p, first, count, 0, p.lines(), block);
+        for (int64_t panel = panels * group / cut.panel_groups; panel < panels * (group + 1) / cut.panel_groups;
+             ++panel) {
           for (int64_t t = 0; t < count; t += kRows) {
             tile(call, block + t * layout.k(), panel, first + t, std::min<int64_t>(kRows, count - t));
           }
@@ -60,7 +67,7 @@ class IgemmU8 {
  private:
   // One call with everything per output channel made ready.
   struct Call {
-    const IgemmU8Problem& p;
+    const IgemmCall& p;
     const uint8_t* codes;
     int64_t k;
     const int32_t* sums;
@@ -70,26 +77,28 @@ class IgemmU8 {
     bool to_codes, sigmoid;
   };
 
-  static int64_t padded_out(const IgemmU8Packed& layout) { return layout.panels() * kIgemmU8Panel; }
-
-  static int64_t block_rows(const IgemmU8Packed& layout) {
-    return std::clamp<int64_t>(kIgemmU8Block / layout.k() / kRows, 1, 16) * kRows;
+  static int64_t multiplier_bytes(const IgemmU8Packed& layout) {
+    return 2 * layout.padded_out() * int64_t{sizeof(float)};
   }
 
-  static Call prepare(const IgemmU8Problem& p, const IgemmU8Packed& layout, float* scratch) {
+  static int64_t block_rows(const IgemmU8Packed& layout) {
+    return std::clamp<int64_t>(kBlock / layout.k() / kRows, 1, 16) * kRows;
+  }
+
+  static Call prepare(const IgemmCall& p, const IgemmU8Packed& layout, float* scratch) {
     const auto* bytes = static_cast<const uint8_t*>(p.packed);
     const auto* steps = reinterpret_cast<const float*>(bytes + layout.steps_at());
     const bool to_codes = p.y.dtype == DType::u8, sigmoid = p.activation == Activation::sigmoid;
     // A sigmoid needs the number itself.
     const float inverse = to_codes && !sigmoid ? 1.0f / p.y.quantisation.scale : 1.0f;
-    float *factor = scratch, *offset = scratch + padded_out(layout);
+    float *factor = scratch, *offset = scratch + layout.padded_out();
     float moved = 0, residual_factor = inverse;
     if (p.residual.dtype == DType::u8) {
       residual_factor = p.residual.quantisation.scale * inverse;
       moved = -static_cast<float>(p.residual.quantisation.zero) * residual_factor;
     }
-    for (int64_t o = 0; o < padded_out(layout); ++o) {
-      factor[o] = p.x_codes.scale * steps[o] * inverse;
+    for (int64_t o = 0; o < layout.padded_out(); ++o) {
+      factor[o] = p.x.quantisation.scale * steps[o] * inverse;
       offset[o] = (p.bias && o < p.out_c ? p.bias[o] * inverse : 0.0f) + moved;
     }
     constexpr float kNone = std::numeric_limits<float>::infinity();
@@ -108,7 +117,7 @@ class IgemmU8 {
 
   static void pack_panel(const IgemmU8Packed& layout, const float* weight, int64_t panel, void* packed) {
     auto* bytes = static_cast<uint8_t*>(packed);
-    const int64_t per_tap = layout.chunks_per_tap() * kIgemmU8Chunk;
+    const int64_t per_tap = layout.lines_per_tap() * kLineBytes;
     for (int v = 0; v < kVectors; ++v) {
       const int64_t o = panel * kIgemmU8Panel + v * kLanes;
       const auto left = std::clamp<int64_t>(layout.out_c - o, 0, kLanes);
@@ -146,65 +155,27 @@ class IgemmU8 {
     }
   }
 
-  // Copies rows [first, first + count) to block, as [tile][chunk][row of tile][64]: the order in which the tile reads
-  // them. Taps outside the image are the code of 0. Channels beyond in_c meet weights of 0, and rows beyond count are
-  // not stored: what they hold is of no concern.
-  static void gather(const IgemmU8Problem& p, const IgemmU8Packed& layout, int64_t first, int64_t count,
-                     uint8_t* block) {
-    const int64_t per_tap = layout.chunks_per_tap();
-    const __m512i padding = _mm512_set1_epi8(static_cast<char>(p.x_codes.zero));
-    int64_t ox = first % p.out_w, oy = first / p.out_w % p.out_h, n = first / (p.out_w * p.out_h);
-    for (int64_t r = 0; r < count; ++r) {
-      uint8_t* to = block + (r / kRows) * kRows * layout.k() + (r % kRows) * kIgemmU8Chunk;
-      const uint8_t* image = p.x + n * p.in_h * p.in_w * p.in_c;
-      for (int64_t i = 0; i < p.kernel_h; ++i) {
-        const int64_t y = oy * p.stride + i * p.dilation - p.padding;
-        for (int64_t j = 0; j < p.kernel_w; ++j) {
-          const int64_t x = ox * p.stride + j * p.dilation - p.padding;
-          if (y < 0 || y >= p.in_h || x < 0 || x >= p.in_w) {
-            for (int64_t c = 0; c < per_tap; ++c, to += kTileChunk) _mm512_storeu_si512(to, padding);
-            continue;
-          }
-          const uint8_t* from = image + (y * p.in_w + x) * p.in_c;
-          int64_t left = p.in_c;
-          for (; left >= kIgemmU8Chunk; left -= kIgemmU8Chunk, to += kTileChunk, from += kIgemmU8Chunk) {
-            _mm512_storeu_si512(to, _mm512_loadu_si512(from));
-          }
-          if (left > 0) {
-            _mm512_storeu_si512(to, _mm512_maskz_loadu_epi8((uint64_t{1} << left) - 1, from));
-            to += kTileChunk;
-          }
-        }
-      }
-      if (++ox < p.out_w) continue;
-      ox = 0;
-      if (++oy < p.out_h) continue;
-      oy = 0;
-      ++n;
-    }
-  }
-
   static void tile(const Call& call, const uint8_t* a, int64_t panel, int64_t row, int64_t rows) {
     const int64_t column = panel * kIgemmU8Panel;
     const uint8_t* b = call.codes + panel * call.k * kIgemmU8Panel;
     __m512i acc[kRows][kVectors];
-    const __m512i zero = _mm512_set1_epi32(-call.p.x_codes.zero);
+    const __m512i zero = _mm512_set1_epi32(-call.p.x.quantisation.zero);
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
       const __m512i start = _mm512_mullo_epi32(_mm512_loadu_si512(call.sums + column + v * kLanes), zero);
 #pragma GCC unroll 14
       for (int r = 0; r < kRows; ++r) acc[r][v] = start;
     }
-    for (int64_t q = 0; q < call.k; q += kIgemmU8Chunk, a += kTileChunk) {
+    for (int64_t q = 0; q < call.k; q += kLineBytes, a += kTileLine) {
 #pragma GCC unroll 4
-      for (int k = 0; k < kIgemmU8Chunk; k += 4, b += kStepBytes) {
+      for (int k = 0; k < kLineBytes; k += 4, b += kStepBytes) {
         __builtin_prefetch(b + kPrefetch);
         __builtin_prefetch(b + kPrefetch + 64);
         const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 64);
 #pragma GCC unroll 14
         for (int r = 0; r < kRows; ++r) {
           int32_t four;
-          std::memcpy(&four, a + r * kIgemmU8Chunk + k, sizeof four);
+          std::memcpy(&four, a + r * kLineBytes + k, sizeof four);
           const __m512i codes = _mm512_set1_epi32(four);
           acc[r][0] = add_products(acc[r][0], codes, b0);
           acc[r][1] = add_products(acc[r][1], codes, b1);
@@ -215,7 +186,7 @@ class IgemmU8 {
 #pragma GCC unroll 14
     for (int r = 0; r < kRows; ++r) {
       if (r >= rows) continue;
-      const int64_t residual = call.p.residual.present() ? residual_row(call.p, row + r) + column : 0;
+      const int64_t residual = call.p.residual.present() ? call.p.residual_row(row + r) * call.p.out_c + column : 0;
       const int64_t y = (row + r) * call.p.out_c + column;
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
@@ -224,12 +195,6 @@ class IgemmU8 {
                static_cast<__mmask16>((1u << left) - 1u));
       }
     }
-  }
-
-  static int64_t residual_row(const IgemmU8Problem& p, int64_t m) {
-    if (p.residual_upsample == 1) return m * p.out_c;
-    const int64_t x = m % p.out_w / p.residual_upsample, y = m / p.out_w % p.out_h / p.residual_upsample;
-    return ((m / (p.out_w * p.out_h) * p.residual_h + y) * p.residual_w + x) * p.out_c;
   }
 
   // One vector of sums to codes or numbers of y. Bounds in this order: NaN of a residual becomes the code 0.

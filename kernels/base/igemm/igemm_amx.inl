@@ -2,40 +2,56 @@
 // test); V: vectors of kernels/base/simd.h for the epilogue; Kind: the type of the operands. Included inside an unnamed
 // namespace by one file per level, and by tests/test_amx.cpp.
 //
-// Tiles  0 to 3 are the sums of 32 rows x 32 columns, 4 and 5 rows of A, 6 and 7 columns of B. Per chunk of k: four
+// Tiles  0 to 3 are the sums of 32 rows x 32 columns, 4 and 5 rows of A, 6 and 7 columns of B. Per line of k: four
 //        loads, four products.
 // State  a thread configures its tiles at the start of its share and releases them at its end; nothing stays.
-// Order  every output is one sum over chunks in storage order (tap, channel); where it is cut between goes, the sums
+// Order  every output is one sum over lines in storage order (tap, channel); where it is cut between goes, the sums
 //        are stored and loaded whole, so no cut changes a result.
 
 // x and weights bf16, sums f32.
 template <class T>
 struct AmxBf16 {
+  static constexpr unsigned kAlsoTakes = kTakesBf16;
+  static const char* rejects(const IgemmCall& p) { return igemm_bf16_rejects(p); }
+  static int64_t packed_bytes(const IgemmCall& p) { return igemm_bf16_packed_bytes(p, kAmxPanel); }
+  static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) {
+    igemm_bf16_pack(p, kAmxPanel, static_cast<bf16*>(packed), pool);
+  }
+
   template <int c, int a, int b>
   static void dot() {
     T::template dot_bf16<c, a, b>();
   }
   // A vector of sums as numbers; a row of sums is as wide as the panel, whatever the columns.
   template <class V>
-  static typename V::V real(const AmxProblem&, const void* sums, int64_t /*column*/) {
+  static typename V::V real(const IgemmCall&, const void* sums, int64_t /*column*/) {
     return V::load(static_cast<const float*>(sums));
   }
 };
 
-// Codes of u8 and s8, sums i32.
-template <class T>
+// Codes of u8 and s8, sums i32. Packer::pack(call, packed, pool) writes the packed weight of igemm_u8.h.
+template <class T, class Packer>
 struct AmxU8 {
+  static constexpr unsigned kAlsoTakes = kTakesU8;
+  static const char* rejects(const IgemmCall& p) { return igemm_u8_rejects(p); }
+  static int64_t packed_bytes(const IgemmCall& p) { return IgemmU8Packed(p).bytes(); }
+  static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) { Packer::pack(p, packed, pool); }
+
   template <int c, int a, int b>
   static void dot() {
     T::template dot_u8s8<c, a, b>();
   }
   template <class V>
-  static typename V::V real(const AmxProblem& p, const void* sums, int64_t column) {
+  static typename V::V real(const IgemmCall& p, const void* sums, int64_t column) {
+    const IgemmU8Packed layout(p);
+    const auto* packed = static_cast<const unsigned char*>(p.packed);
+    const auto* steps = reinterpret_cast<const float*>(packed + layout.steps_at()) + column;
+    const auto* code_sums = reinterpret_cast<const int32_t*>(packed + layout.sums_at()) + column;
     const auto* sum = static_cast<const int32_t*>(sums);
     alignas(64) float lanes[V::kLanes];
     for (int64_t i = 0; i < V::kLanes; ++i) {
-      const int32_t exact = sum[i] - p.x_codes.zero * p.code_sums[column + i];
-      lanes[i] = static_cast<float>(exact) * (p.x_codes.scale * p.steps[column + i]);
+      const int32_t exact = sum[i] - p.x.quantisation.zero * code_sums[i];
+      lanes[i] = static_cast<float>(exact) * (p.x.quantisation.scale * steps[i]);
     }
     return V::load(lanes);
   }
@@ -48,9 +64,14 @@ class IgemmAmx {
   static constexpr int64_t kSumStride = kAmxPanel * 4;
 
  public:
-  static void run(const AmxProblem& p, void* scratch, ThreadPool& pool) {
-    if (p.rows() == 0 || p.out_c == 0) return;
-    const int64_t panels = p.panels();
+  static constexpr unsigned kAlsoTakes = Kind::kAlsoTakes;
+  static const char* rejects(const IgemmCall& p) { return Kind::rejects(p); }
+  static int64_t packed_bytes(const IgemmCall& p) { return Kind::packed_bytes(p); }
+  static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) { Kind::pack(p, packed, pool); }
+  static int64_t scratch_bytes(const IgemmCall& p, int threads) { return threads * amx_scratch(p).total(); }
+
+  static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
+    const int64_t panels = divide_up(p.out_c, kAmxPanel);
     const IgemmCut cut = igemm_cut(p.rows(), panels, kAmxRows, pool.size(), kAmxBlockRows);
     const AmxScratch sizes = amx_scratch(p);
     pool.run(cut.items(), [&](WorkRange range) {
@@ -70,28 +91,27 @@ class IgemmAmx {
   struct Scratch {
     unsigned char *block, *tile, *sums;
   };
-  // Where a tile reads its rows: row r of chunk q at base + q * step + r * stride.
+  // Where a tile reads its rows: row r of line q at base + q * step + r * stride.
   struct Rows {
     const unsigned char* base;
     int64_t step, stride;
   };
 
-  static void run_block(const AmxProblem& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
+  static void run_block(const IgemmCall& p, int64_t first, int64_t count, int64_t panel_begin, int64_t panel_end,
                         const Scratch& own) {
-    const int64_t chunks = p.chunks(), packed_columns = p.panels() * kAmxPanel;
+    const int64_t lines = p.lines(), packed_columns = divide_up(p.out_c, kAmxPanel) * kAmxPanel;
     // Rows that a tile load may take from x itself: whole tiles, since it always reads 32 rows.
-    const int64_t in_place = p.direct() ? count / kAmxRows * kAmxRows : 0;
-    for (int64_t q = 0; q < chunks; q += kAmxBlockChunks) {
-      const int64_t go = std::min(kAmxBlockChunks, chunks - q);
-      gather(p, first, in_place, count, q, q + go, own.block);
+    const int64_t in_place = p.rows_are_pixels() ? count / kAmxRows * kAmxRows : 0;
+    for (int64_t q = 0; q < lines; q += kAmxBlockLines) {
+      const int64_t go = std::min(kAmxBlockLines, lines - q);
+      gather_lines<kAmxRows>(p, first + in_place, count - in_place, q, q + go, own.block);
       for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-        const auto* b = static_cast<const unsigned char*>(p.packed) + (panel * chunks + q) * kAmxChunkOf32;
+        const auto* b = static_cast<const unsigned char*>(p.packed) + (panel * lines + q) * kAmxLineOf32;
         for (int64_t t = 0; t < count; t += kAmxRows) {
-          const Rows a =
-              t < in_place
-                  ? Rows{static_cast<const unsigned char*>(p.x) + (first + t) * p.row_bytes() + q * kAmxChunkBytes,
-                         kAmxChunkBytes, p.row_bytes()}
-                  : Rows{own.block + t * go * kAmxChunkBytes, kAmxChunkOf32, kAmxChunkBytes};
+          const Rows a = t < in_place
+                             ? Rows{p.x.as<const unsigned char>() + (first + t) * p.pixel_bytes() + q * kLineBytes,
+                                    kLineBytes, p.pixel_bytes()}
+                             : Rows{own.block + (t - in_place) * go * kLineBytes, kAmxLineOf32, kLineBytes};
           unsigned char* sums = own.sums + (t * packed_columns + panel * kAmxPanel) * 4;
           if (q == 0) {
             zero_sums();
@@ -99,47 +119,11 @@ class IgemmAmx {
             load_sums(sums, packed_columns * 4);
           }
           multiply(a, b, go);
-          if (q + go < chunks) {
+          if (q + go < lines) {
             store_sums(sums, packed_columns * 4);
           } else {
             store_sums(own.tile, kSumStride);
             finish(p, own.tile, first + t, std::min(kAmxRows, count - t), panel * kAmxPanel);
-          }
-        }
-      }
-    }
-  }
-
-  // Copies chunks [q_begin, q_end) of rows [begin, count) of the block that starts at row `first`, as [tile of 32 rows]
-  // [chunk][row][64 bytes]. Rows beyond count are zero.
-  static void gather(const AmxProblem& p, int64_t first, int64_t begin, int64_t count, int64_t q_begin, int64_t q_end,
-                     unsigned char* block) {
-    const int64_t per_tap = p.chunks_per_tap(), padded = (count + kAmxRows - 1) / kAmxRows * kAmxRows;
-    for (int64_t r = begin; r < padded; ++r) {
-      unsigned char* to = block + r / kAmxRows * kAmxChunkOf32 * (q_end - q_begin) + r % kAmxRows * kAmxChunkBytes;
-      if (r >= count) {
-        for (int64_t q = q_begin; q < q_end; ++q, to += kAmxChunkOf32) std::memset(to, 0, kAmxChunkBytes);
-        continue;
-      }
-      const int64_t m = first + r, ox = m % p.out_w, oy = m / p.out_w % p.out_h, n = m / (p.out_w * p.out_h);
-      const auto* image = static_cast<const unsigned char*>(p.x) + n * p.in_h * p.in_w * p.row_bytes();
-      for (int64_t q = q_begin; q < q_end;) {
-        const int64_t tap = q / per_tap, offset = q % per_tap * kAmxChunkBytes;
-        const int64_t q_stop = std::min(q_end, (tap + 1) * per_tap);
-        const int64_t y = oy * p.stride + tap / p.kernel_w * p.dilation - p.padding;
-        const int64_t x = ox * p.stride + tap % p.kernel_w * p.dilation - p.padding;
-        if (y < 0 || y >= p.in_h || x < 0 || x >= p.in_w) {
-          for (; q < q_stop; ++q, to += kAmxChunkOf32) std::memset(to, p.outside, kAmxChunkBytes);
-          continue;
-        }
-        const unsigned char* from = image + (y * p.in_w + x) * p.row_bytes() + offset;
-        int64_t left = p.row_bytes() - offset;
-        for (; q < q_stop; ++q, to += kAmxChunkOf32, from += kAmxChunkBytes, left -= kAmxChunkBytes) {
-          if (left >= kAmxChunkBytes) {
-            std::memcpy(to, from, kAmxChunkBytes);
-          } else {
-            std::memcpy(to, from, static_cast<size_t>(left));
-            std::memset(to + left, 0, static_cast<size_t>(kAmxChunkBytes - left));
           }
         }
       }
@@ -165,9 +149,9 @@ class IgemmAmx {
     T::template store<3>(sums + kTileRows * stride + kTileRowBytes, stride);
   }
 
-  static void multiply(const Rows& a, const unsigned char* b, int64_t chunks) {
+  static void multiply(const Rows& a, const unsigned char* b, int64_t lines) {
     const unsigned char *upper = a.base, *lower = a.base + kTileRows * a.stride;
-    for (int64_t q = 0; q < chunks; ++q, upper += a.step, lower += a.step, b += kAmxChunkOf32) {
+    for (int64_t q = 0; q < lines; ++q, upper += a.step, lower += a.step, b += kAmxLineOf32) {
       T::template load<4>(upper, a.stride);
       T::template load<6>(b, kSumStride);
       Kind::template dot<0, 4, 6>();
@@ -180,7 +164,7 @@ class IgemmAmx {
   }
 
   // Bias, residual, activation and the type of y, for `rows` rows of the tile.
-  static void finish(const AmxProblem& p, const unsigned char* tile, int64_t row, int64_t rows, int64_t column) {
+  static void finish(const IgemmCall& p, const unsigned char* tile, int64_t row, int64_t rows, int64_t column) {
     const int64_t columns = std::min(kAmxPanel, p.out_c - column);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t y = (row + r) * p.out_c + column;
