@@ -19,6 +19,7 @@
 #include "kernels/base/half.h"
 #include "kernels/base/igemm/igemm_amx.h"
 #include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_cut.h"
 #include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/quantise.h"
 #include "kernels/base/simd.h"
@@ -36,8 +37,6 @@ extern const Kernel conv2d_igemm_32x32_amx_int8, linear_igemm_32x32_amx_int8;
 
 namespace {
 
-#include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm/gather_lines.inl"
 #include "kernels/base/igemm/igemm_amx.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 

@@ -141,27 +141,5 @@ TEST(IgemmShares, SplitsPanelsOnlyForFewTiles) {
   EXPECT_EQ(igemm_shares(98, 1, 14, 2).panel_groups, 1);
 }
 
-TEST(IgemmCut, CoversEveryRowAndFeedsEveryThread) {
-  for (const int64_t tile : {2, 6, 14}) {
-    for (const int64_t rows : {1, 13, 14, 49, 196, 392, 1000, 65536}) {
-      for (const int threads : {1, 2, 3, 7, 16}) {
-        for (const int64_t panels : {1, 2, 8, 64}) {
-          const IgemmCut cut = igemm_cut(rows, panels, tile, threads, kIgemmBlockRows);
-          EXPECT_GE(cut.block_rows * cut.row_blocks, rows);
-          EXPECT_LT(cut.block_rows * (cut.row_blocks - 1), rows) << "an empty block";
-          EXPECT_EQ(cut.block_rows % tile, 0);
-          EXPECT_LE(cut.block_rows, kIgemmBlockRows);
-          EXPECT_GE(cut.panel_groups, 1);
-          EXPECT_LE(cut.panel_groups, panels);
-          const int64_t tiles = (rows + tile - 1) / tile;
-          if (tiles * panels >= threads && panels >= threads) {
-            EXPECT_GE(cut.items(), std::min<int64_t>(threads, tiles));
-          }
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 }  // namespace spinert

@@ -1,5 +1,7 @@
 // activate_vector.inl - the activations of epilogue.h on a vector. Included inside an unnamed namespace by the bodies
 // that have an epilogue. max(0, x) and min(6, x) in this operand order keep a NaN of x.
+#pragma once
+
 template <class V>
 typename V::V activate_vector(Activation activation, typename V::V x) {
   if (activation == Activation::none) return x;

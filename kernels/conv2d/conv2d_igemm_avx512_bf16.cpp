@@ -15,14 +15,13 @@
 #include <cstring>
 
 #include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_cut.h"
 #include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d_igemm.h"
 
 namespace spinert {
 namespace {
 
-#include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm/gather_lines.inl"
 #include "kernels/base/igemm/igemm_bf16.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 

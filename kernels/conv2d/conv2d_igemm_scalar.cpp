@@ -10,8 +10,6 @@
 namespace spinert {
 namespace {
 
-#include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm/gather_lines.inl"
 #include "kernels/base/igemm/igemm_f32.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 

@@ -18,6 +18,7 @@
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/igemm/igemm_amx.h"
 #include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_cut.h"
 #include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/simd.h"
 #include "kernels/linear/linear_igemm.h"
@@ -25,8 +26,6 @@
 namespace spinert {
 namespace {
 
-#include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm/gather_lines.inl"
 #include "kernels/base/igemm/igemm_amx.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 

@@ -24,6 +24,7 @@
 #include "kernels/base/amx_tiles.h"
 #include "kernels/base/igemm/igemm_amx.h"
 #include "kernels/base/igemm/igemm_bf16.h"
+#include "kernels/base/igemm/igemm_cut.h"
 #include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/simd.h"
 #include "kernels/linear/linear_igemm.h"
@@ -31,8 +32,6 @@
 namespace spinert {
 namespace {
 
-#include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm/gather_lines.inl"
 #include "kernels/base/igemm/igemm_amx.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 #include "kernels/base/igemm/igemm_u8.inl"

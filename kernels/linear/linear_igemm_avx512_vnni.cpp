@@ -21,7 +21,6 @@
 namespace spinert {
 namespace {
 
-#include "kernels/base/igemm/gather_lines.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 #include "kernels/base/igemm/igemm_u8.inl"
 

@@ -3,6 +3,8 @@
 // Copies lines [q_begin, q_end) of `count` rows from row `first` on to block, as [tile][line][row of tile][64 bytes]:
 // the order in which a tile of kTileRows rows reads them. Taps outside the image are the code of 0, the rest of a tap's
 // last line and rows beyond count are zero.
+#pragma once
+
 template <int64_t kTileRows>
 void gather_lines(const IgemmCall& p, int64_t first, int64_t count, int64_t q_begin, int64_t q_end, void* block) {
   constexpr int64_t kTileLine = kTileRows * kLineBytes;  // bytes from one line of a row to its next

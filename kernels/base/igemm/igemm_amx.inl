@@ -7,6 +7,10 @@
 // State  a thread configures its tiles at the start of its share and releases them at its end; nothing stays.
 // Order  every output is one sum over lines in storage order (tap, channel); where it is cut between goes, the sums
 //        are stored and loaded whole, so no cut changes a result.
+#pragma once
+
+#include "kernels/base/activate_vector.inl"
+#include "kernels/base/igemm/gather_lines.inl"
 
 // x and weights bf16, sums f32.
 template <class T>
@@ -72,16 +76,17 @@ class IgemmAmx {
 
   static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
     const int64_t panels = divide_up(p.out_c, kAmxPanel);
-    const IgemmCut cut = igemm_cut(p.rows(), panels, kAmxRows, pool.size(), kAmxBlockRows);
+    const IgemmShares cut = igemm_shares(p.rows(), panels, kAmxRows, pool.size());
     const AmxScratch sizes = amx_scratch(p);
     pool.run(cut.items(), [&](WorkRange range) {
       unsigned char* memory = static_cast<unsigned char*>(scratch) + range.thread * sizes.total();
       const Scratch own{memory, memory + sizes.block_bytes, memory + sizes.block_bytes + sizes.tile_bytes};
       T::configure(kTiles);
-      for (int64_t item = range.begin; item < range.end; ++item) {
-        const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
-        const int64_t count = std::min(cut.block_rows, p.rows() - first);
-        run_block(p, first, count, panels * group / cut.panel_groups, panels * (group + 1) / cut.panel_groups, own);
+      for (int64_t item = range.begin; item < range.end;) {
+        const IgemmBlock b = cut.block(item, range.end, kAmxBlockRows / kAmxRows);
+        item += b.tiles;
+        const int64_t first = b.tile * kAmxRows, count = std::min(b.tiles * kAmxRows, p.rows() - first);
+        run_block(p, first, count, cut.panel_begin(b.group), cut.panel_begin(b.group + 1), own);
       }
       T::release();
     });

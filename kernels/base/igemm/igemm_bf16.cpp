@@ -3,25 +3,6 @@
 #include <algorithm>
 
 namespace spinert {
-namespace {
-
-// A k up to this long is multiplied in one go, a longer one in blocks of kSplitLines: then a panel of the weight (32
-// KB) stays in the first-level cache while the rows pass.
-constexpr int64_t kWholeLines = 2304 / kBf16Line, kSplitLines = 512 / kBf16Line;
-// Gathered rows of one thread: half of a second-level cache of 1 MB.
-constexpr int64_t kGatheredBytes = 512 * 1024;
-
-int64_t block_lines(int64_t lines) {
-  return lines <= kWholeLines ? lines : kSplitLines;
-}
-
-// Rows of the largest block: whole tiles.
-int64_t largest_block(int64_t lines, int64_t tile_rows) {
-  return std::max<int64_t>(1, kGatheredBytes / (block_lines(lines) * kLineBytes) / tile_rows) * tile_rows;
-}
-
-}  // namespace
-
 const char* igemm_bf16_rejects(const IgemmCall& p) {
   if (p.x.dtype != DType::bf16) return "activations are not bf16";
   return p.groups != 1 ? "groups != 1" : nullptr;
@@ -47,18 +28,6 @@ void igemm_bf16_pack(const IgemmCall& p, int64_t panel, bf16* packed, ThreadPool
       }
     }
   });
-}
-
-IgemmBf16Cut igemm_bf16_cut(int64_t rows, int64_t lines, int64_t panels, int64_t tile_rows, int threads) {
-  return {igemm_cut(rows, panels, tile_rows, threads, largest_block(lines, tile_rows)), block_lines(lines)};
-}
-
-IgemmBf16Scratch igemm_bf16_scratch(int64_t rows, int64_t lines, int64_t out_c, int64_t panel, int64_t tile_rows) {
-  const int64_t padded = divide_up(rows, tile_rows) * tile_rows;
-  const int64_t block = std::min(padded, largest_block(lines, tile_rows));
-  const bool split = block_lines(lines) < lines;
-  return {block * block_lines(lines) * kLineBytes,
-          split ? block * divide_up(out_c, panel) * panel * int64_t{sizeof(float)} : 0};
 }
 
 }  // namespace spinert

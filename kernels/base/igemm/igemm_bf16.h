@@ -25,19 +25,4 @@ const char* igemm_bf16_rejects(const IgemmCall& p);
 int64_t igemm_bf16_packed_bytes(const IgemmCall& p, int64_t panel);
 void igemm_bf16_pack(const IgemmCall& p, int64_t panel, bf16* packed, ThreadPool& pool);
 
-// How a call is cut: items for the threads as in IgemmCut, and k into blocks of block_lines. Where there is more than
-// one block of k, the sums of a block of rows wait in scratch memory, in float. The cut never changes a result.
-struct IgemmBf16Cut {
-  IgemmCut items;
-  int64_t block_lines;
-};
-IgemmBf16Cut igemm_bf16_cut(int64_t rows, int64_t lines, int64_t panels, int64_t tile_rows, int threads);
-
-// Bytes of scratch memory of one thread: the gathered rows, then the waiting sums. rows: the most there can be.
-struct IgemmBf16Scratch {
-  int64_t gathered, sums;
-  int64_t bytes() const { return gathered + sums; }
-};
-IgemmBf16Scratch igemm_bf16_scratch(int64_t rows, int64_t lines, int64_t out_c, int64_t panel, int64_t tile_rows);
-
 }  // namespace spinert

@@ -44,10 +44,4 @@ void igemm_f32_pack_i8(const IgemmCall& p, const StoredI8& weight, int64_t panel
   });
 }
 
-int64_t igemm_f32_scratch(int64_t tile_rows) {
-  return std::max(divide_up(kIgemmBlockRows, tile_rows) * kIgemmBlockK,
-                  divide_up(kIgemmLongRows, tile_rows) * kIgemmLongK) *
-         tile_rows;
-}
-
 }  // namespace spinert

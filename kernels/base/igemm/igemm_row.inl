@@ -4,6 +4,8 @@
 // kCall: the operator's call at full capacity as an IgemmCall (conv2d_igemm_call, linear_igemm_call).
 // Engine: kAlsoTakes; rejects(IgemmCall); scratch_bytes(IgemmCall, threads); run(IgemmCall, scratch, pool); and, unless
 // it uses the weight as it is, packed_bytes(IgemmCall), pack(IgemmCall, packed, pool) and perhaps pack_i8.
+#pragma once
+
 template <class Engine, IgemmCall (*kCall)(const OpCall&)>
 struct IgemmRow {
   static const char* rejects(const OpCall& call) { return Engine::rejects(kCall(call)); }

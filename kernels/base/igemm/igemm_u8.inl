@@ -1,33 +1,139 @@
-// igemm_u8.inl - body of the implicit matrix product of u8 codes with vpdpbusd, which simd.h does not know: four
-// products of u8 and s8 are added to each i32 of a vector. Included by the files of level avx512_vnni, inside an
-// unnamed namespace.
+// igemm_u8.inl - the implicit matrix product of u8 codes with vpdpbusd: four products of u8 and s8 are added to each
+// i32 of a vector. Included by the files of level avx512_vnni, inside an unnamed namespace. Intrinsics stand here
+// because no other level has these products.
 //
-// Tile   14 rows x 2 vectors of 16 sums; per 4 k: 2 loads of B, 14 broadcasts of A, 28 vpdpbusd
 // Start  sums begin at -zero * (sum of the channel's weight codes), so that A is read as it lies
 // End    factor, bias and residual come divided by the output's scale, so that a code is one conversion away
+#pragma once
 
-// gcc 12 copies the accumulator around the intrinsic; as an instruction of its own it stays where it is.
-inline __attribute__((always_inline)) __m512i add_products(__m512i sum, __m512i codes, __m512i weights) {
-  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(weights));
-  return sum;
-}
+#include "kernels/base/igemm/igemm_vectors.inl"
+
+// The arithmetic of one call, with everything per output channel made ready.
+class U8Kind {
+ public:
+  using Acc = __m512i;
+  using A = __m512i;
+  using B = __m512i;
+  static constexpr int64_t kLanes = 16;
+
+  // multipliers: memory of multiplier_bytes().
+  static int64_t multiplier_bytes(const IgemmCall& p) {
+    return 2 * IgemmU8Packed(p).padded_out() * int64_t{sizeof(float)};
+  }
+  U8Kind(const IgemmCall& p, float* multipliers)
+      : residual_(p.residual),
+        y_(p.y),
+        to_codes_(p.y.dtype == DType::u8),
+        sigmoid_(p.activation == Activation::sigmoid) {
+    const IgemmU8Packed layout(p);
+    const auto* packed = static_cast<const uint8_t*>(p.packed);
+    const auto* steps = reinterpret_cast<const float*>(packed + layout.steps_at());
+    code_sums_ = reinterpret_cast<const int32_t*>(packed + layout.sums_at());
+    minus_zero_ = -p.x.quantisation.zero;
+    // A sigmoid needs the number itself.
+    const float inverse = to_codes_ && !sigmoid_ ? 1.0f / y_.quantisation.scale : 1.0f;
+    float *factor = multipliers, *offset = multipliers + layout.padded_out(), moved = 0;
+    residual_factor_ = inverse;
+    if (residual_.dtype == DType::u8) {
+      residual_factor_ = residual_.quantisation.scale * inverse;
+      moved = -static_cast<float>(residual_.quantisation.zero) * residual_factor_;
+    }
+    for (int64_t o = 0; o < layout.padded_out(); ++o) {
+      factor[o] = p.x.quantisation.scale * steps[o] * inverse;
+      offset[o] = (p.bias && o < p.out_c ? p.bias[o] * inverse : 0.0f) + moved;
+    }
+    factor_ = factor;
+    offset_ = offset;
+    if (p.activation == Activation::relu || p.activation == Activation::relu6) low_ = 0;
+    if (p.activation == Activation::relu6) high_ = 6.0f * inverse;
+    if (to_codes_ && !sigmoid_) {
+      low_ = std::max(low_, static_cast<float>(-y_.quantisation.zero));
+      high_ = std::min(high_, static_cast<float>(255 - y_.quantisation.zero));
+    }
+  }
+
+  static A broadcast(const unsigned char* four) {
+    int32_t codes;
+    std::memcpy(&codes, four, sizeof codes);
+    return _mm512_set1_epi32(codes);
+  }
+  static B load(const unsigned char* b) { return _mm512_loadu_si512(b); }
+  // gcc 12 copies accumulators around the intrinsic; as an instruction of its own it leaves them in place.
+  static inline __attribute__((always_inline)) Acc dot(Acc acc, A codes, B weights) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(codes), "v"(weights));
+    return acc;
+  }
+  static void keep(unsigned char* to, Acc acc) { _mm512_storeu_si512(to, acc); }
+  static Acc kept(const unsigned char* from) { return _mm512_loadu_si512(from); }
+  Acc start(int64_t column) const {
+    return _mm512_mullo_epi32(_mm512_loadu_si512(code_sums_ + column), _mm512_set1_epi32(minus_zero_));
+  }
+
+  // Bounds in this order: NaN of a residual becomes the code 0.
+  template <bool kWhole>
+  inline __attribute__((always_inline)) void finish(Acc sum, int64_t column, int64_t residual, int64_t y,
+                                                    int64_t left) const {
+    if (!kWhole && left <= 0) return;
+    const auto mask = kWhole ? kAll : static_cast<__mmask16>((1u << std::min(left, kLanes)) - 1u);
+    __m512 value = _mm512_fmadd_ps(_mm512_maskz_cvtepi32_ps(kAll, sum), _mm512_loadu_ps(factor_ + column),
+                                   _mm512_loadu_ps(offset_ + column));
+    const __m512 by = _mm512_set1_ps(residual_factor_);
+    if (residual_.dtype == DType::u8) {
+      const __m128i other = _mm_maskz_loadu_epi8(mask, residual_.as<uint8_t>() + residual);
+      value = _mm512_fmadd_ps(_mm512_maskz_cvtepi32_ps(kAll, _mm512_maskz_cvtepu8_epi32(kAll, other)), by, value);
+    } else if (residual_.present()) {
+      value = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, residual_.f32() + residual), by, value);
+    }
+    if (sigmoid_) value = sigmoid(value);
+    if (!to_codes_) {
+      value = _mm512_maskz_min_ps(kAll, _mm512_set1_ps(high_), value);
+      _mm512_mask_storeu_ps(y_.f32() + y, mask, _mm512_maskz_max_ps(kAll, _mm512_set1_ps(low_), value));
+      return;
+    }
+    value = _mm512_maskz_min_ps(kAll, _mm512_maskz_max_ps(kAll, value, _mm512_set1_ps(low_)), _mm512_set1_ps(high_));
+    const __m512i codes =
+        _mm512_add_epi32(_mm512_maskz_cvtps_epi32(kAll, value), _mm512_set1_epi32(y_.quantisation.zero));
+    const __m128i bytes = _mm512_maskz_cvtepi32_epi8(kAll, codes);
+    auto* to = reinterpret_cast<__m128i*>(y_.as<uint8_t>() + y);
+    if (mask == kAll) {
+      _mm_storeu_si128(to, bytes);  // a masked store of bytes is many times slower here
+    } else {
+      _mm_mask_storeu_epi8(to, mask, bytes);
+    }
+  }
+
+ private:
+  static constexpr __mmask16 kAll = 0xffff;
+
+  __attribute__((noinline)) __m512 sigmoid(__m512 value) const {
+    const float by = to_codes_ ? 1.0f / y_.quantisation.scale : 1.0f;
+    float lanes[kLanes];
+    _mm512_storeu_ps(lanes, value);
+    for (float& lane : lanes) lane = portable_sigmoid(lane) * by;
+    return _mm512_loadu_ps(lanes);
+  }
+
+  const Tensor residual_, y_;
+  const int32_t* code_sums_;
+  const float *factor_, *offset_;  // [padded out_c], divided by the scale of y if y is u8
+  float residual_factor_, low_ = -std::numeric_limits<float>::infinity(),
+                          high_ = std::numeric_limits<float>::infinity();
+  int32_t minus_zero_;
+  bool to_codes_, sigmoid_;
+};
 
 class IgemmU8 {
-  static constexpr int kRows = 14, kVectors = 2, kLanes = 16;
-  static constexpr int64_t kTileLine = kRows * kLineBytes;  // codes of one line of one gathered tile
-  static constexpr int64_t kStepBytes = kIgemmU8Panel * 4;  // of B for 4 k
-  static constexpr int64_t kPrefetch = 8 * kStepBytes;
-  // Codes of the gathered block of one thread: with one panel of B it stays inside a 1 MB second-level cache.
-  static constexpr int64_t kBlock = 560 * 1024;
+  static constexpr int kRows = 14, kVectors = 2;
+  using Vectors = IgemmVectors<U8Kind, kRows, kVectors>;
+  static constexpr int64_t kLanes = U8Kind::kLanes, kStepBytes = kIgemmU8Panel * 4;  // of B for 4 k
   static constexpr __mmask16 kAll = 0xffff;
+  static_assert(kIgemmU8Panel == kVectors * kLanes);
 
  public:
   static constexpr unsigned kAlsoTakes = kTakesU8;
 
   static const char* rejects(const IgemmCall& p) { return igemm_u8_rejects(p); }
-
   static int64_t packed_bytes(const IgemmCall& p) { return IgemmU8Packed(p).bytes(); }
-
   // By panels: each looks at its output channels alone.
   static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) {
     const IgemmU8Packed layout(p);
@@ -35,86 +141,16 @@ class IgemmU8 {
       for (int64_t panel = range.begin; panel < range.end; ++panel) pack_panel(layout, p.weight, panel, packed);
     });
   }
-
-  // The multipliers of one call, then a gathered block per thread.
+  // The multipliers of one call come first.
   static int64_t scratch_bytes(const IgemmCall& p, int threads) {
-    const IgemmU8Packed layout(p);
-    return multiplier_bytes(layout) + threads * block_rows(layout) * layout.k();
+    return U8Kind::multiplier_bytes(p) + Vectors::scratch_bytes(p, threads);
   }
-
   static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
-    const IgemmU8Packed layout(p);
-    const Call call = prepare(p, layout, static_cast<float*>(scratch));
-    uint8_t* blocks = static_cast<uint8_t*>(scratch) + multiplier_bytes(layout);
-    const int64_t largest = block_rows(layout), panels = layout.panels();
-    const IgemmCut cut = igemm_cut(p.rows(), panels, kRows, pool.size(), largest);
-    pool.run(cut.items(), [&](WorkRange range) {
-      uint8_t* block = blocks + range.thread * largest * layout.k();
-      for (int64_t item = range.begin; item < range.end; ++item) {
-        const int64_t first = item / cut.panel_groups * cut.block_rows, group = item % cut.panel_groups;
-        const int64_t count = std::min(cut.block_rows, p.rows() - first);
-        gather_lines<kRows>(p, first, count, 0, p.lines(), block);
-        for (int64_t panel = panels * group / cut.panel_groups; panel < panels * (group + 1) / cut.panel_groups;
-             ++panel) {
-          for (int64_t t = 0; t < count; t += kRows) {
-            tile(call, block + t * layout.k(), panel, first + t, std::min<int64_t>(kRows, count - t));
-          }
-        }
-      }
-    });
+    const U8Kind kind(p, static_cast<float*>(scratch));
+    Vectors::run(p, kind, static_cast<uint8_t*>(scratch) + U8Kind::multiplier_bytes(p), pool);
   }
 
  private:
-  // One call with everything per output channel made ready.
-  struct Call {
-    const IgemmCall& p;
-    const uint8_t* codes;
-    int64_t k;
-    const int32_t* sums;
-    const float *factor, *offset;  // [padded out_c], divided by the scale of y if y is u8
-    float residual_factor, low, high;
-    int32_t zero;  // of y
-    bool to_codes, sigmoid;
-  };
-
-  static int64_t multiplier_bytes(const IgemmU8Packed& layout) {
-    return 2 * layout.padded_out() * int64_t{sizeof(float)};
-  }
-
-  static int64_t block_rows(const IgemmU8Packed& layout) {
-    return std::clamp<int64_t>(kBlock / layout.k() / kRows, 1, 16) * kRows;
-  }
-
-  static Call prepare(const IgemmCall& p, const IgemmU8Packed& layout, float* scratch) {
-    const auto* bytes = static_cast<const uint8_t*>(p.packed);
-    const auto* steps = reinterpret_cast<const float*>(bytes + layout.steps_at());
-    const bool to_codes = p.y.dtype == DType::u8, sigmoid = p.activation == Activation::sigmoid;
-    // A sigmoid needs the number itself.
-    const float inverse = to_codes && !sigmoid ? 1.0f / p.y.quantisation.scale : 1.0f;
-    float *factor = scratch, *offset = scratch + layout.padded_out();
-    float moved = 0, residual_factor = inverse;
-    if (p.residual.dtype == DType::u8) {
-      residual_factor = p.residual.quantisation.scale * inverse;
-      moved = -static_cast<float>(p.residual.quantisation.zero) * residual_factor;
-    }
-    for (int64_t o = 0; o < layout.padded_out(); ++o) {
-      factor[o] = p.x.quantisation.scale * steps[o] * inverse;
-      offset[o] = (p.bias && o < p.out_c ? p.bias[o] * inverse : 0.0f) + moved;
-    }
-    constexpr float kNone = std::numeric_limits<float>::infinity();
-    float low = -kNone, high = kNone;
-    if (p.activation == Activation::relu || p.activation == Activation::relu6) low = 0;
-    if (p.activation == Activation::relu6) high = 6.0f * inverse;
-    const int32_t zero = p.y.quantisation.zero;
-    if (to_codes && !sigmoid) {
-      low = std::max(low, static_cast<float>(-zero));
-      high = std::min(high, static_cast<float>(255 - zero));
-    }
-    return {p,      bytes,  layout.k(),      reinterpret_cast<const int32_t*>(bytes + layout.sums_at()),
-            factor, offset, residual_factor, low,
-            high,   zero,   to_codes,        sigmoid};
-  }
-
   static void pack_panel(const IgemmU8Packed& layout, const float* weight, int64_t panel, void* packed) {
     auto* bytes = static_cast<uint8_t*>(packed);
     const int64_t per_tap = layout.lines_per_tap() * kLineBytes;
@@ -153,85 +189,5 @@ class IgemmU8 {
       }
       _mm512_storeu_si512(reinterpret_cast<int32_t*>(bytes + layout.sums_at()) + o, total);
     }
-  }
-
-  static void tile(const Call& call, const uint8_t* a, int64_t panel, int64_t row, int64_t rows) {
-    const int64_t column = panel * kIgemmU8Panel;
-    const uint8_t* b = call.codes + panel * call.k * kIgemmU8Panel;
-    __m512i acc[kRows][kVectors];
-    const __m512i zero = _mm512_set1_epi32(-call.p.x.quantisation.zero);
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      const __m512i start = _mm512_mullo_epi32(_mm512_loadu_si512(call.sums + column + v * kLanes), zero);
-#pragma GCC unroll 14
-      for (int r = 0; r < kRows; ++r) acc[r][v] = start;
-    }
-    for (int64_t q = 0; q < call.k; q += kLineBytes, a += kTileLine) {
-#pragma GCC unroll 4
-      for (int k = 0; k < kLineBytes; k += 4, b += kStepBytes) {
-        __builtin_prefetch(b + kPrefetch);
-        __builtin_prefetch(b + kPrefetch + 64);
-        const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 64);
-#pragma GCC unroll 14
-        for (int r = 0; r < kRows; ++r) {
-          int32_t four;
-          std::memcpy(&four, a + r * kLineBytes + k, sizeof four);
-          const __m512i codes = _mm512_set1_epi32(four);
-          acc[r][0] = add_products(acc[r][0], codes, b0);
-          acc[r][1] = add_products(acc[r][1], codes, b1);
-        }
-      }
-    }
-    // Unrolled over rows, not looped: an indexed accumulator would leave the registers.
-#pragma GCC unroll 14
-    for (int r = 0; r < kRows; ++r) {
-      if (r >= rows) continue;
-      const int64_t residual = call.p.residual.present() ? call.p.residual_row(row + r) * call.p.out_c + column : 0;
-      const int64_t y = (row + r) * call.p.out_c + column;
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        const auto left = std::clamp<int64_t>(call.p.out_c - column - v * kLanes, 0, kLanes);
-        finish(call, acc[r][v], column + v * kLanes, residual + v * kLanes, y + v * kLanes,
-               static_cast<__mmask16>((1u << left) - 1u));
-      }
-    }
-  }
-
-  // One vector of sums to codes or numbers of y. Bounds in this order: NaN of a residual becomes the code 0.
-  static inline __attribute__((always_inline)) void finish(const Call& call, __m512i sum, int64_t o, int64_t residual,
-                                                           int64_t y, __mmask16 mask) {
-    __m512 value = _mm512_fmadd_ps(_mm512_maskz_cvtepi32_ps(kAll, sum), _mm512_loadu_ps(call.factor + o),
-                                   _mm512_loadu_ps(call.offset + o));
-    const __m512 by = _mm512_set1_ps(call.residual_factor);
-    if (call.p.residual.dtype == DType::u8) {
-      const __m128i other = _mm_maskz_loadu_epi8(mask, call.p.residual.as<uint8_t>() + residual);
-      value = _mm512_fmadd_ps(_mm512_maskz_cvtepi32_ps(kAll, _mm512_maskz_cvtepu8_epi32(kAll, other)), by, value);
-    } else if (call.p.residual.present()) {
-      value = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, call.p.residual.f32() + residual), by, value);
-    }
-    if (call.sigmoid) value = sigmoid(call, value);
-    if (!call.to_codes) {
-      value = _mm512_maskz_min_ps(kAll, _mm512_set1_ps(call.high), value);
-      _mm512_mask_storeu_ps(call.p.y.f32() + y, mask, _mm512_maskz_max_ps(kAll, _mm512_set1_ps(call.low), value));
-      return;
-    }
-    value = _mm512_maskz_min_ps(kAll, _mm512_maskz_max_ps(kAll, value, _mm512_set1_ps(call.low)),
-                                _mm512_set1_ps(call.high));
-    const __m512i codes = _mm512_add_epi32(_mm512_maskz_cvtps_epi32(kAll, value), _mm512_set1_epi32(call.zero));
-    const __m128i bytes = _mm512_maskz_cvtepi32_epi8(kAll, codes);
-    auto* to = reinterpret_cast<__m128i*>(call.p.y.as<uint8_t>() + y);
-    if (mask == kAll) {
-      _mm_storeu_si128(to, bytes);  // a masked store of bytes is many times slower here
-    } else {
-      _mm_mask_storeu_epi8(to, mask, bytes);
-    }
-  }
-
-  static __attribute__((noinline)) __m512 sigmoid(const Call& call, __m512 value) {
-    const float by = call.to_codes ? 1.0f / call.p.y.quantisation.scale : 1.0f;
-    float lanes[kLanes];
-    _mm512_storeu_ps(lanes, value);
-    for (float& lane : lanes) lane = portable_sigmoid(lane) * by;
-    return _mm512_loadu_ps(lanes);
   }
 };
