@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".spinert-lock";
 constexpr const char* kStagePrefix = ".spinert-stage-";
-constexpr const char* kReportName = "report.json";
+// Files that only a finished run leaves.
+constexpr const char* kResultNames[] = {"report.json", "report.html", "evaluation.json", "evaluation.html"};
 constexpr int kMaxSuffix = 9999;
 
 Status output_error(const std::string& what, const std::string& path, int code) {
@@ -112,7 +113,7 @@ Status StudyOutput::lock() {
 }
 
 bool StudyOutput::holds_result() const {
-  return exists(folder_ + '/' + kReportName) || exists(folder_ + "/report.html");
+  return std::ranges::any_of(kResultNames, [this](const char* name) { return exists(folder_ + '/' + name); });
 }
 
 Status StudyOutput::prepare(const std::string& folder) {
@@ -202,7 +203,7 @@ Status StudyOutput::publish() {
   Status status;
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
     const std::string from = stage_ + '/' + files_[i].name, to = folder_ + '/' + files_[i].name;
-    // report.json may not become durable before the files that it names.
+    // The last file may not become durable before the files that it names.
     if (i + 1 == files_.size()) status = sync_folder();
     if (!status.ok()) break;
     const bool replaces = exists(to);

@@ -1,8 +1,9 @@
 // study_output.h - the folder that a study's results go to.
 //
 // All files of a run are first written, whole and durable, into a hidden folder inside the output folder; publish()
-// then renames them to their names, report.json last. So a result is complete when report.json is there, a full disk
-// leaves what was there before, and a process that dies leaves nothing that looks finished.
+// then renames them to their names, report.json (of an evaluation evaluation.json) last. So a result is complete when
+// that file is there, a full disk leaves what was there before, and a process that dies leaves nothing that looks
+// finished.
 // Two processes never write one folder at a time: a lock file is created exclusively and held until the end. A lock
 // left by a dead process is recognised, because the lock on the file itself died with it.
 // Errors: E_OUTPUT with the system's reason; E_USAGE for a path that the system calls too long.
@@ -39,7 +40,7 @@ class StudyOutput {
   Status add(const std::string& name, std::string_view bytes, const std::string& source = {});
   // What has been added so far, for report.json.
   const std::vector<WrittenFile>& files() const { return files_; }
-  // Gives the files their names in the order of add(); report.json must have been added last.
+  // Gives the files their names in the order of add(); the file that proves a whole result must have been added last.
   Status publish();
 
  private:
