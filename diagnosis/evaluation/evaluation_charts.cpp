@@ -5,8 +5,8 @@
 #include <map>
 #include <tuple>
 
-#include "diagnosis/evaluation/evaluation_json.h"
 #include "diagnosis/evaluation/svg_chart.h"
+#include "diagnosis/evaluation/thinning.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/report/wording.h"
 
@@ -60,7 +60,8 @@ std::string precision_recall_figure(const Evaluation& evaluation) {
   const DetectorFigures& detector = evaluation.detector;
   SvgChart chart(unit_axis("recall"), unit_axis("precision"), "Precision over recall of the detector");
   std::vector<ChartPoint> points;
-  for (const PrecisionRecallPoint& point : thinned(detector.curve)) points.push_back({point.recall, point.precision});
+  for (const PrecisionRecallPoint& point : thinned(detector.curve, kPageStep))
+    points.push_back({point.recall, point.precision});
   chart.line(points, "pr");
   std::string words = "IoU 0.5. Average precision " + shown(detector.voc_all_points) + " (all points), " +
                       shown(detector.coco_50_95) + " (COCO, IoU 0.50 to 0.95).";
@@ -75,7 +76,7 @@ std::string roc_figure(const Evaluation& evaluation, const ClassSet& set, const 
   for (size_t c = 0; c < evaluation.class_names.size(); ++c) {
     const ClassFigures& figures = set.classes[c];
     std::vector<ChartPoint> points;
-    for (const RocPoint& point : thinned(figures.roc)) {
+    for (const RocPoint& point : thinned(figures.roc, kPageStep)) {
       points.push_back({point.false_positive_rate, point.true_positive_rate});
     }
     const std::string css = class_css(evaluation, c);

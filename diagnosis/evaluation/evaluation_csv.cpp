@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "diagnosis/evaluation/csv.h"
+#include "diagnosis/evaluation/thinning.h"
 
 namespace spinert::evaluation {
 namespace {
@@ -78,7 +79,7 @@ std::string slice_table(const Evaluation& evaluation) {
 
 std::string precision_recall_table(const Evaluation& evaluation) {
   CsvTable table({"score", "recall", "precision"});
-  for (const PrecisionRecallPoint& point : evaluation.detector.curve) {
+  for (const PrecisionRecallPoint& point : thinned(evaluation.detector.curve, kTableStep)) {
     table.number(point.score).number(point.recall).number(point.precision).end_row();
   }
   return table.str();
@@ -88,7 +89,7 @@ std::string roc_table(const Evaluation& evaluation) {
   CsvTable table({"level", "class", "threshold", "false_positive_rate", "true_positive_rate"});
   const auto put = [&](const char* level, const ClassSet& set) {
     for (size_t c = 0; c < evaluation.class_names.size(); ++c) {
-      for (const RocPoint& point : set.classes[c].roc) {
+      for (const RocPoint& point : thinned(set.classes[c].roc, kTableStep)) {
         table.text(level).text(evaluation.class_names[c]).number(point.threshold);
         table.number(point.false_positive_rate).number(point.true_positive_rate).end_row();
       }

@@ -1,9 +1,8 @@
 #include "diagnosis/evaluation/evaluation_json.h"
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 
+#include "diagnosis/evaluation/thinning.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/result.h"
 
@@ -36,19 +35,6 @@ void put_list(JsonText& json, const char* key, const std::vector<int64_t>& value
   json.end();
 }
 
-template <class Point>
-std::vector<Point> thin(const std::vector<Point>& curve, double Point::*x, double Point::*y) {
-  std::vector<Point> kept;
-  for (size_t i = 0; i < curve.size(); ++i) {
-    const bool end = i == 0 || i + 1 == curve.size();
-    if (end || std::abs(curve[i].*x - kept.back().*x) >= kCurveStep ||
-        std::abs(curve[i].*y - kept.back().*y) >= kCurveStep) {
-      kept.push_back(curve[i]);
-    }
-  }
-  return kept;
-}
-
 void put_class(JsonText& json, const ClassFigures& figures) {
   json.begin_object();
   put(json, "average_precision", figures.average_precision);
@@ -71,7 +57,7 @@ void put_class(JsonText& json, const ClassFigures& figures) {
   json.key("false_boxes").integer(confusion.false_boxes);
   json.key("left_out").integer(confusion.left_out).end();
   json.key("roc").begin_array();
-  for (const RocPoint& point : thinned(figures.roc)) {
+  for (const RocPoint& point : thinned(figures.roc, kPageStep)) {
     json.begin_array(kInline).number(point.false_positive_rate).number(point.true_positive_rate);
     json.number(point.threshold).end();
   }
@@ -138,7 +124,7 @@ void put_detector(JsonText& json, const Evaluation& evaluation) {
   put_list(json, "slices_by_false_boxes", detector.false_histogram);
   put_list(json, "slices_by_missed", detector.missed_histogram);
   json.key("precision_recall").begin_array();
-  for (const PrecisionRecallPoint& point : thinned(detector.curve)) {
+  for (const PrecisionRecallPoint& point : thinned(detector.curve, kPageStep)) {
     json.begin_array(kInline).number(point.recall).number(point.precision).number(point.score).end();
   }
   json.end().end();
@@ -216,13 +202,6 @@ void put_comparison(JsonText& json, const Evaluation& evaluation) {
 }
 
 }  // namespace
-
-std::vector<PrecisionRecallPoint> thinned(const std::vector<PrecisionRecallPoint>& curve) {
-  return thin(curve, &PrecisionRecallPoint::recall, &PrecisionRecallPoint::precision);
-}
-std::vector<RocPoint> thinned(const std::vector<RocPoint>& curve) {
-  return thin(curve, &RocPoint::false_positive_rate, &RocPoint::true_positive_rate);
-}
 
 std::string evaluation_json(const Evaluation& evaluation, const EvaluationFacts& facts) {
   JsonText json;

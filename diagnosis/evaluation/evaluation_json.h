@@ -24,13 +24,6 @@ struct EvaluationFacts {
   std::string chosen_goal;                             // youden or f1
 };
 
-// Curves longer than this are thinned to points that differ visibly; the CSV tables hold all of them.
-inline constexpr double kCurveStep = 1.0 / 500;
-
-// Keeps the ends and every point that lies at least kCurveStep from the last one that was kept.
-std::vector<PrecisionRecallPoint> thinned(const std::vector<PrecisionRecallPoint>& curve);
-std::vector<RocPoint> thinned(const std::vector<RocPoint>& curve);
-
 std::string evaluation_json(const Evaluation& evaluation, const EvaluationFacts& facts);
 
 }  // namespace spinert::evaluation

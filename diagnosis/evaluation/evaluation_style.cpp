@@ -5,6 +5,7 @@
 namespace spinert::evaluation {
 
 const char* const kEvaluationStyle = R"css(
+.facts{grid-template-columns:repeat(auto-fit,minmax(134px,1fr))}.facts dd{overflow-wrap:normal}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:22px}
 .charts figure,.gallery figure{margin:0;min-width:0}
 .charts h3{margin-top:0}
@@ -51,7 +52,8 @@ table.data .err{background:color-mix(in srgb,var(--bad) 14%,transparent)}
 .gallery .empty{display:flex;align-items:center;justify-content:center;aspect-ratio:1;border-radius:10px;
 background:var(--cell);color:var(--soft);font-size:13px}
 .gallery strong{display:block;margin-top:7px;font-size:14px}
-@media (max-width:560px){table.data{display:table}table.data thead{display:table-header-group}
+@media (max-width:560px){.facts{grid-template-columns:repeat(2,minmax(0,1fr))}
+table.data{display:table}table.data thead{display:table-header-group}
 table.data tbody{display:table-row-group}table.data tr,table.data tbody tr{display:table-row}
 table.data th,table.data td{padding:5px 7px}}
 @media print{.charts,.gallery{display:grid}.charts figure,.gallery figure{break-inside:avoid}

@@ -9,7 +9,7 @@ namespace spinert::evaluation {
 namespace {
 
 // Units of the drawing; the page scales it.
-constexpr double kWidth = 420, kHeight = 330, kLeft = 52, kRight = 14, kTop = 12, kBottom = 46;
+constexpr double kWidth = 420, kHeight = 330, kLeft = 62, kRight = 14, kTop = 12, kBottom = 46;
 
 std::string number(double value) {
   return fixed_number(std::isfinite(value) ? std::clamp(value, -1e5, 1e5) : 0, 2);
