@@ -193,7 +193,9 @@ TEST_F(EvaluateCli, ComparesAndChoosesThresholds) {
   ASSERT_TRUE(config.ok()) << config.status().to_string();
   const json chosen = a["chosen_thresholds"]["classes"];
   for (const auto& [name, threshold] : config.value().classifier.thresholds) {
-    if (!chosen[name]["threshold"].is_null()) EXPECT_EQ(threshold, chosen[name]["threshold"].get<double>()) << name;
+    if (!chosen[name]["threshold"].is_null()) {
+      EXPECT_EQ(threshold, chosen[name]["threshold"].get<double>()) << name;
+    }
   }
   ASSERT_EQ(run("evaluate --reports " + path("out") + " --against " + path("out") + " --truth " + path("truth.json") +
                 " --choose-thresholds f1 --config " + path("a/pipeline.json") + " -o " + path("b")),

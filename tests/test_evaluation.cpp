@@ -201,7 +201,7 @@ TEST(Reports, ReadWhatTheProgramWrites) {
 TEST(Reports, BadOnesAreRefusedByName) {
   const json good = json::parse(report_json(sample::study(), sample::facts()));
   const std::pair<const char*, std::function<void(json&)>> rows[] = {
-      {"schema", [](json& r) { r["schema"] = "other/1"; }},
+      {"no report", [](json& r) { r["schema"] = "other/1"; }},
       {"whole", [](json& r) { r.erase("slices"); }},
       {"\"vertebrae\"", [](json& r) { r["slices"][0].erase("vertebrae"); }},
       {"first.png", [](json& r) { r["slices"][0]["vertebrae"][0]["score"] = 1.5; }},
@@ -452,7 +452,9 @@ TEST(Evaluation, OutputsAreWholeAndLabelled) {
     ASSERT_TRUE(rows.ok()) << rows.status().to_string();
     ASSERT_GE(rows.value().size(), name == "roc.csv" ? 1u : 2u) << name;
     for (size_t i = 1; i < rows.value().size(); ++i) EXPECT_EQ(rows.value()[i].fields.back(), kResearchLabel);
-    if (name == "slices.csv") EXPECT_EQ(rows.value()[2].fields[1], "'=<b>&\"x,y.png");
+    if (name == "slices.csv") {
+      EXPECT_EQ(rows.value()[2].fields[1], "'=<b>&\"x,y.png");
+    }
   }
 }
 

@@ -33,7 +33,9 @@ const json& golden() {
 // A value and "not defined" are never the same.
 void expect_equal(const std::optional<double>& got, const json& want, const std::string& what) {
   ASSERT_EQ(got.has_value(), !want.is_null()) << what;
-  if (got) EXPECT_NEAR(*got, want.get<double>(), kTolerance) << what;
+  if (got) {
+    EXPECT_NEAR(*got, want.get<double>(), kTolerance) << what;
+  }
 }
 
 void expect_equal(const std::optional<Interval>& got, const json& want, const std::string& what) {

@@ -25,6 +25,11 @@ Status bad(const std::string& what, const std::string& place) {
   return error(ErrorId::E_REPORT, what, place).hint("Evaluate only reports that spinert diagnose wrote, unchanged.");
 }
 
+// Reports print floats with the digits that a float needs; a double of the same digits is another number.
+double as_float(double value) {
+  return static_cast<double>(static_cast<float>(value));
+}
+
 // Takes fields out of one JSON object; the first problem wins and names the field.
 class Fields {
  public:
@@ -55,7 +60,7 @@ class Fields {
     if (!value || !status_.ok()) return 0;
     const double number = value->is_number() ? value->get<double>() : -1;
     if (!(number >= 0 && number <= 1)) fail("a number from 0 to 1", key);
-    return number;
+    return as_float(number);
   }
   Rect box(const char* key) {
     const json* value = array(key);
@@ -68,7 +73,7 @@ class Fields {
         fail("four numbers", key);
         return rect;
       }
-      *sides[i] = (*value)[i].get<double>();
+      *sides[i] = as_float((*value)[i].get<double>());
       if (!(std::abs(*sides[i]) <= kFurthestPixel)) fail("pixels of the slice", key);
     }
     if (!(rect.x2 >= rect.x1 && rect.y2 >= rect.y1)) fail("x1 <= x2 and y1 <= y2", key);
@@ -252,7 +257,8 @@ Status add_report(std::string_view text, const std::string& study, const std::st
   if (!model_fields.status().ok()) return model_fields.status();
   Fields threshold_fields(*thresholds, where + ": thresholds");
   for (const auto& [name, value] : thresholds->items()) {
-    found.thresholds[name] = threshold_fields.probability(&value, name);
+    threshold_fields.probability(&value, name);
+    if (value.is_number()) found.thresholds[name] = value.get<double>();  // doubles of the config, as they are
   }
   if (!threshold_fields.status().ok()) return threshold_fields.status();
   if (system.class_names.empty()) {

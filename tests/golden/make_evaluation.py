@@ -113,8 +113,8 @@ def newcombe(auc, m, n):
     def excess(t):
         variance = t * (1 - t) * (1 + half * (1 - t) / (2 - t) + half * t / (1 + t)) / (m * n)
         return abs(t - auc) - stats.norm.ppf(0.975) * np.sqrt(variance)
-    low = 0.0 if auc == 0 else optimize.brentq(excess, 0, auc, xtol=1e-15)
-    high = 1.0 if auc == 1 else optimize.brentq(excess, auc, 1, xtol=1e-15)
+    low = 0.0 if auc == 0 else optimize.brentq(excess, 0, auc - 1e-9, xtol=1e-15)
+    high = 1.0 if auc == 1 else optimize.brentq(excess, auc + 1e-9, 1, xtol=1e-15)
     return [low, high]
 
 
