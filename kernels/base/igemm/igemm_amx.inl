@@ -70,10 +70,10 @@ class IgemmAmx {
         alignas(64) unsigned char start[kSumStride];
         for (int64_t n = 0; n < kAmxPanel; n += kLanes) Kind::keep(start + n * 4, kind.start(panel * kAmxPanel + n));
         for (int64_t t = 0; t < count; t += kAmxRows) {
-          const Rows a = t < in_place ? Rows{p.x.as<const unsigned char>() + (block.first + t) * p.pixel_bytes() +
-                                                 q * kLineBytes,
-                                             kLineBytes, p.pixel_bytes()}
-                                      : Rows{block.gathered + (t - in_place) * go * kLineBytes, kAmxLineOf32, kLineBytes};
+          const Rows a =
+              t < in_place ? Rows{p.x.as<const unsigned char>() + (block.first + t) * p.pixel_bytes() + q * kLineBytes,
+                                  kLineBytes, p.pixel_bytes()}
+                           : Rows{block.gathered + (t - in_place) * go * kLineBytes, kAmxLineOf32, kLineBytes};
           unsigned char* waiting = block.waiting + t * sum_stride + (panel - block.panel_begin) * kSumStride;
           if (q == 0) {
             load_sums(start, 0);
