@@ -1,5 +1,6 @@
 // evaluate.cpp - `spinert evaluate`: how good a system is against annotated slices. Runs the pipeline on pictures, or
 // takes the reports that an earlier run wrote; evaluation.json, tables and a page out.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -20,8 +21,6 @@
 #include "diagnosis/report/study_output.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/study.h"
-#include "weights/file_reader.h"
-#include "weights/model_file.h"
 
 namespace spinert::cli {
 namespace {
@@ -153,8 +152,9 @@ class EvaluateRun {
 
   // What goes wrong with one slice stays with it; an end of the whole run is an error.
   Status look_at(const Input& input, const ev::TruthSlice& truth, const RunControl& control, ev::FoundSlice& slice) {
-    const auto fail = [&slice](const Status& status) {
+    const auto fail = [&](const Status& status) {
       slice.error = error_name(status.id());
+      print_note("warning", without_folder(status.to_string(), input.path), json_log_);
       return Status();
     };
     if (stop_signal().load() != 0) return error(ErrorId::E_CANCELLED, "the run was stopped");
@@ -194,6 +194,9 @@ class EvaluateRun {
       slice.on_truth = std::move(on_truth).value();
     } else if (on_truth.status().id() == ErrorId::E_CANCELLED || on_truth.status().id() == ErrorId::E_TIMEOUT) {
       return on_truth.status();
+    } else {
+      print_note("warning", slice.name + ": not classified on the annotated boxes: " + on_truth.status().to_string(),
+                 json_log_);
     }
     return {};
   }
@@ -224,8 +227,7 @@ class EvaluateRun {
     facts_.demo = system_.demo;
     facts_.thresholds = system_.thresholds;
     facts_.truth_name = file_name_of(arguments_.truth);
-    SPINERT_ASSIGN(const FileReader truth, FileReader::open(arguments_.truth));
-    SPINERT_ASSIGN(facts_.truth_sha256, whole_file_sha256(truth));
+    facts_.truth_sha256 = truth_.sha256;
     if (!arguments_.reports.empty()) {
       facts_.no_patch_level = "reports say nothing of the annotated boxes; run evaluate on the pictures";
     } else if (!system_.has_on_truth) {
@@ -406,6 +408,11 @@ void add_evaluate(CLI::App& app, Invocation& invocation) {
            "pixel values are Hounsfield units plus X; applies the model's window");
   add_canvas(*command, arguments->canvas);
   add_integer(*command, "--timeout", arguments->timeout, 1, 1000000, "seconds for the whole run");
+  // They say how the pipeline runs; beside reports they would promise what nobody does.
+  for (const char* name : {"--model", "--threshold", "--batch", "--canvas", "--timeout", "--device", "--isa",
+                           "--precision", "--threads", "--memory-limit", "--model-sha256"}) {
+    command->get_option(name)->excludes("--reports");
+  }
   add_log(*command, invocation);
   command->footer(
       "Examples:\n  spinert evaluate examples/ --truth examples/truth.json -o evaluation\n"

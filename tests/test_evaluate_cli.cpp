@@ -86,7 +86,10 @@ TEST_F(EvaluateCli, PipelineAndReportsAgree) {
   ASSERT_GT(truth["annotations"].size(), 3u);
   make("truth.json", truth.dump());
   ASSERT_EQ(run(evaluate(path("slices") + " -o " + path("a"))), 0) << error();
-  ASSERT_EQ(run(evaluate(path("slices") + " --reports " + path("out") + " -o " + path("b"))), 0) << error();
+  ASSERT_EQ(run("evaluate " + path("slices") + " --reports " + path("out") + " --truth " + path("truth.json") + " -o " +
+                path("b")),
+            0)
+      << error();
   for (const char* name : {"evaluation.json", "evaluation.html", "classes.csv", "slices.csv", "precision_recall.csv",
                            "roc.csv", "calibration.csv", "alerts.csv"}) {
     EXPECT_FALSE(read(path(std::string("a/") + name)).empty()) << name;
@@ -172,6 +175,7 @@ TEST_F(EvaluateCli, RefusalsLeaveNothing) {
           "E_REPORT");
   refused("evaluate --truth " + path("truth.json") + " -o " + path("x"), 2, "E_USAGE");
   refused("evaluate " + reports, 2, "E_USAGE");
+  refused("evaluate --threshold 0.5 --truth " + path("truth.json") + " " + reports, 2, "E_USAGE");
   refused("evaluate --choose-thresholds f1 --truth " + path("truth.json") + " " + reports, 2, "E_USAGE");
   EXPECT_EQ(run("evaluate --absent missed --truth " + path("more.json") + " " + reports), 11) << error();
   EXPECT_EQ(run("evaluate --absent missed --truth " + path("more.json") + " " + reports), 10) << "never overwritten";

@@ -27,7 +27,7 @@ json good_truth() {
   return json::parse(R"({"findings": ["OVCF", "OF", "SN", "KD", "PS", "normal"],
     "categories": [{"id": 1, "name": "vertebra"}],
     "images": [{"id": 7, "file_name": "a.png", "width": 100, "height": 200},
-               {"id": "x", "file_name": "b.png", "width": 100, "height": 200}],
+               {"id": "x", "file_name": "b.png", "width": 100, "height": 200, "study": "p"}],
     "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 40], "labels": ["OVCF", "KD"]},
                     {"id": 2, "image_id": "x", "category_id": 1, "bbox": [10.5, 20, 30, 40], "labels": ["normal"],
                      "vertebra": "L1"}]})");
@@ -100,12 +100,18 @@ TEST(Truth, MalformedJsonNamesTheRecord) {
       {"no id", [](json& t) { t["annotations"][1].erase("id"); }, {"\"id\"", "annotations[1]"}},
       {"missing slice", [](json& t) { t["annotations"][1]["image_id"] = 9; }, {"not listed", "id 2", "9"}},
       {"duplicate image id", [](json& t) { t["images"][1]["id"] = 7; }, {"used twice", "images[1]"}},
-      {"slice twice", [](json& t) { t["images"][1]["file_name"] = "a.png"; }, {"listed twice", "images[1]"}},
+      {"slice twice",
+       [](json& t) {
+         t["images"][1]["file_name"] = "a.png";
+         t["images"][0]["study"] = "p";
+       },
+       {"listed twice", "images[1]"}},
       {"no width", [](json& t) { t["images"][0].erase("width"); }, {"\"width\"", "images[0], id 7"}},
       {"negative height", [](json& t) { t["images"][0]["height"] = -3; }, {"\"height\"", "images[0]"}},
       {"huge width", [](json& t) { t["images"][0]["width"] = 2000000000; }, {"not possible", "images[0]"}},
       {"other findings", [](json& t) { t["findings"] = {"OVCF"}; }, {"findings"}},
       {"unknown category", [](json& t) { t["annotations"][0]["category_id"] = 4; }, {"category", "id 1"}},
+      {"vertebra without study", [](json& t) { t["images"][1].erase("study"); }, {"without a study", "id 2"}},
       {"crowd", [](json& t) { t["annotations"][0]["iscrowd"] = 1; }, {"crowd", "id 1"}},
       {"annotation a number", [](json& t) { t["annotations"][0] = 3; }, {"annotations[0]"}},
       {"no images", [](json& t) { t.erase("images"); }, {"\"images\" is missing"}},

@@ -14,7 +14,7 @@ const char* const kEvaluationStyle = R"css(
 .chart .frame{fill:none;stroke:var(--soft);stroke-width:1}
 .chart text{font:12px/1 system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--soft)}
 .chart .tx,.chart .name{text-anchor:middle}.chart .ty{text-anchor:end}
-.chart .name,.chart .note{fill:var(--ink);font-size:13px}
+.chart .name{fill:var(--ink);font-size:13px}
 .chart polyline{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
 .chart .guide{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}
 .chart .fit{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:7 4}

@@ -39,6 +39,7 @@ struct TruthSlice {
 struct Truth {
   std::vector<std::string> class_names;
   std::vector<TruthSlice> slices;
+  std::string sha256;  // of the file's bytes; empty if it came from elsewhere
 
   size_t vertebrae() const;
 };

@@ -66,10 +66,6 @@ void SvgChart::bar(double x, double width, double height, const std::string& css
            "</title></rect>\n";
 }
 
-void SvgChart::note(ChartPoint at, const std::string& text) {
-  body_ += text_at(to_x(at.x), to_y(at.y), "note", text) + "\n";
-}
-
 std::string SvgChart::str() const {
   const std::string right = number(kWidth - kRight), bottom = number(kHeight - kBottom), left = number(kLeft);
   std::string svg = "<svg class=\"chart\" viewBox=\"0 0 " + number(kWidth) + ' ' + number(kHeight) +

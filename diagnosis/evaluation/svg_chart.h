@@ -34,9 +34,6 @@ class SvgChart {
   void dot(ChartPoint at, double radius, const std::string& css, const std::string& said);
   // From the x axis up, about x.
   void bar(double x, double width, double height, const std::string& css, const std::string& said);
-  // Beside a point, in the plot.
-  void note(ChartPoint at, const std::string& text);
-
   std::string str() const;
 
  private:

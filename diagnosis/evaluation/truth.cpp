@@ -10,6 +10,7 @@
 #include "diagnosis/images/input_file.h"
 #include "diagnosis/images/limits.h"
 #include "diagnosis/report/text.h"
+#include "weights/sha256.h"
 
 namespace spinert::evaluation {
 namespace {
@@ -75,6 +76,11 @@ Status TruthBuilder::add_vertebra(size_t slice, const std::string& id, const std
   if (!id.empty() && !ids_.insert(id).second) {
     return error(ErrorId::E_TRUTH, "the id " + printable(id) + " is used twice", record);
   }
+  // "L1" of two patients is not one vertebra.
+  if (!vertebra.empty() && truth_.slices[slice].study.empty()) {
+    return error(ErrorId::E_TRUTH, "a vertebra is named on a slice without a study", record)
+        .hint("Give the slice a study, or leave the vertebra out.");
+  }
   if (!vertebra.empty() && !vertebrae_[slice].insert(vertebra).second) {
     return error(ErrorId::E_TRUTH, "vertebra \"" + printable(vertebra) + "\" stands twice on one slice", record);
   }
@@ -126,8 +132,10 @@ Result<std::string> read_text(const std::string& path, uint64_t limit, ErrorId t
 Result<Truth> read_truth(const std::string& path, const std::vector<std::string>& class_names) {
   SPINERT_ASSIGN(const std::string text, read_text(path, kMaxTruthBytes, ErrorId::E_TRUTH));
   const std::string where = file_name_of(path);
-  if (where.ends_with(".csv")) return parse_truth_csv(text, class_names, where);
-  return parse_truth_json(text, class_names, where);
+  SPINERT_ASSIGN(Truth truth, where.ends_with(".csv") ? parse_truth_csv(text, class_names, where)
+                                                      : parse_truth_json(text, class_names, where));
+  truth.sha256 = to_hex(sha256(text.data(), text.size()));
+  return truth;
 }
 
 }  // namespace spinert::evaluation
