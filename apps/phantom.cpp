@@ -99,8 +99,10 @@ Made make(const Phantom& phantom, int64_t number, bool sixteen_bit) {
 
 Status write_all(const Arguments& arguments, bool json_log, std::string& folder) {
   SPINERT_ASSIGN(const Phantom phantom, Phantom::create(arguments.options));
-  const Overwrite overwrite = arguments.overwrite == "replace" ? Overwrite::replace : Overwrite::never;
-  SPINERT_ASSIGN(StudyOutput output, StudyOutput::open(arguments.output, overwrite, {}));
+  const Overwrite overwrite = arguments.overwrite == "replace"  ? Overwrite::replace
+                              : arguments.overwrite == "suffix" ? Overwrite::suffix
+                                                                : Overwrite::never;
+  SPINERT_ASSIGN(StudyOutput output, StudyOutput::open(arguments.output, overwrite, {}, kTruthName));
   ThreadPool pool(arguments.threads > 0 ? static_cast<int>(arguments.threads) : usable_threads());
   std::vector<PhantomEntry> entries;
   // As many slices at a time as there are threads: memory does not grow with their number.
@@ -195,8 +197,9 @@ void add_phantom(CLI::App& app, Invocation& invocation) {
   add_integer(*command, "--threads", arguments->threads, 1, 1024, "default: all that this process may use");
   command
       ->add_option("--overwrite", arguments->overwrite,
-                   "what to do with slices in the folder: never (default) or replace them")
-      ->check(CLI::IsMember({"never", "replace"}))
+                   "if the folder holds slices: never (default) refuses, replace replaces them file by file, suffix "
+                   "takes FOLDER-2")
+      ->check(CLI::IsMember({"never", "replace", "suffix"}))
       ->type_name("HOW");
   add_log(*command, invocation);
   command->footer(

@@ -39,12 +39,12 @@ struct Rotation {
   double c = 1, s = 0;
 };
 
-// Cosine and sine by Taylor's series of a quarter of the angle, doubled twice; |degrees| <= 360.
+// Cosine and sine by Taylor's series of a quarter of the angle, doubled twice; |degrees| <= 180.
 inline Rotation rotation(double degrees) {
   const double q = degrees * (3.14159265358979323846 / 180 / 4), z = q * q;
   Rotation r;
   r.s = q * (1 - z / 6 * (1 - z / 20 * (1 - z / 42 * (1 - z / 72 * (1 - z / 110 * (1 - z / 156))))));
-  r.c = 1 - z / 2 * (1 - z / 12 * (1 - z / 30 * (1 - z / 56 * (1 - z / 90 * (1 - z / 132)))));
+  r.c = 1 - z / 2 * (1 - z / 12 * (1 - z / 30 * (1 - z / 56 * (1 - z / 90 * (1 - z / 132 * (1 - z / 182))))));
   for (int doubling = 0; doubling < 2; ++doubling) r = {r.c * r.c - r.s * r.s, 2 * r.c * r.s};
   return r;
 }

@@ -22,20 +22,23 @@ constexpr LevelSize kSize[kLevels] = {
     {"L5", 35.0, 27.6, 10.0, 13, 22, 12}, {"S1", 31.0, 28.0, 2.6, 20, 14, 30},  {"S2", 23.0, 23.0, 1.6, -9, 12, 35},
     {"S3", 17.0, 19.0, 1.2, -12, 10, 40}, {"S4", 13.0, 16.0, 1.0, -14, 8, 45},  {"S5", 10.0, 13.0, 1.0, -14, 0, 0}};
 
-// What a slice is centred on, and how often.
+// The field of an examination, and how often it comes: the levels of its centre, and the highest one that it shows.
 struct View {
   double chance;
-  int low, high;
+  int low, high, top;
 };
-constexpr View kViews[] = {{0.45, 13, 18}, {0.22, 17, 20}, {0.20, 9, 13}, {0.13, 4, 8}};
+constexpr View kViews[] = {{0.46, 13, 18, 8}, {0.24, 17, 20, 11}, {0.20, 9, 13, 6}, {0.10, 4, 8, 0}};
 
-int central_level(Random& random) {
+const View& draw_view(Random& random) {
   double left = random.uniform();
   for (const View& view : kViews) {
-    if ((left -= view.chance) < 0) return random.whole(view.low, view.high);
+    if ((left -= view.chance) < 0) return view;
   }
-  return kViews[0].low;
+  return kViews[0];
 }
+
+// Part of a sharp bend that is left at the next level: the spine straightens itself above and below a wedge.
+constexpr double kBendLeft = 0.7;
 
 }  // namespace
 
@@ -49,10 +52,11 @@ Spine make_spine(double width_mm, double height_mm, const std::vector<Disease>& 
   const double discs = random.between(0.75, 1.35);
   const double lordosis = random.between(0.6, 1.2), kyphosis = random.between(0.6, 1.45);
   spine.canal = random.between(14, 19);
-  const int centre = central_level(random);
+  const View& view = draw_view(random);
+  const int centre = random.whole(view.low, view.high);
 
   // Tilt of each body: the curve leans forwards (negative) or backwards on its way down.
-  double tilt = 0;
+  double tilt = 0, bent = 0;
   std::vector<double> tilts;
   for (int i = 0; i < kLevels; ++i) {
     const LevelSize& size = kSize[i];
@@ -65,13 +69,11 @@ Spine make_spine(double width_mm, double height_mm, const std::vector<Disease>& 
     v.droop = size.droop + random.between(-6, 6);
     const double jitter = random.between(-1.5, 1.5);
     if (i < kSacrum) v.disease = diseases[static_cast<size_t>(i)];
-    if (i > 0) {
-      const double bend = v.disease.kyphosis(v.depth, v.height),
-                   above = spine.vertebrae.back().disease.kyphosis(spine.vertebrae.back().depth,
-                                                                   spine.vertebrae.back().height);
-      tilt += size.turn * (size.turn > 0 ? lordosis : kyphosis) + jitter - (bend + above) / 2;
-    }
-    tilts.push_back(tilt);
+    const double bend = v.disease.kyphosis(v.depth, v.height) / 2;
+    bent = kBendLeft * bent - bend;
+    if (i > 0) tilt += size.turn * (size.turn > 0 ? lordosis : kyphosis) + jitter;
+    tilts.push_back(tilt + bent);
+    bent -= bend;
     spine.vertebrae.push_back(v);
   }
   // The patient lies: over what the slice shows, the spine runs along its height, give or take some degrees.
@@ -98,8 +100,8 @@ Spine make_spine(double width_mm, double height_mm, const std::vector<Disease>& 
   // Narrow slices are narrow because they were cut about the spine.
   const double wanted_x = width_mm * random.between(0.48, 0.68), wanted_y = height_mm * random.between(0.42, 0.58);
   Point move{wanted_x - middle.x, wanted_y - middle.y};
-  // There is no head: a slice begins below the upper end of C3.
-  const Vertebra& first = spine.vertebrae.front();
+  // Tall slices show more below, not above; and there is no head above C3.
+  const Vertebra& first = spine.vertebrae[static_cast<size_t>(view.top)];
   move.y = std::min(move.y, first.height * 0.3 - first.frame.centre.y);
   for (Vertebra& v : spine.vertebrae) {
     v.frame.centre.x += move.x;

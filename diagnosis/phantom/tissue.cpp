@@ -183,49 +183,55 @@ class TissuePainter {
     });
   }
 
+  double centre(int level) const { return spine_.vertebrae[static_cast<size_t>(level)].frame.centre.y; }
+
+  // visit(hu, place, middle line's x, mm into the tube) for the pixels near a tube with round ends that runs down the
+  // slice from one y to another.
+  template <class Middle, class Visit>
+  void along_tube(double from, double to, double radius, Middle middle_at, Visit visit) {
+    constexpr double kNear = 3;  // mm outside
+    for (int i = 0; i < canvas_.height; ++i) {
+      const double y = canvas_.mm(i), beyond = std::max({0.0, from + radius - y, y - to + radius});
+      if (beyond > radius + kNear) continue;
+      const double middle = middle_at(y);
+      float* row = canvas_.row(i);
+      for (int x = 0; x < canvas_.width; ++x) {
+        const double depth = radius - std::sqrt(square(canvas_.mm(x) - middle) + beyond * beyond);
+        if (depth > -kNear) visit(row[x], Point{canvas_.mm(x), y}, middle, depth);
+      }
+    }
+  }
+
   // Down the front of the spine from the mid chest to L4, with plaques in its walls.
   void aorta() {
     if (random_.chance(0.35)) return;
-    const double radius = random_.between(8, 14), gap = random_.between(2, 9),
-                 from = centre(kFirstThoracic + 4) + random_.between(0, 60);
+    const double radius = random_.between(8, 14), gap = random_.between(2, 9);
+    const double from = centre(kFirstThoracic + 4) + random_.between(0, 60);
     const double to = centre(kFirstLumbar + 3) + random_.between(-70, 20);
     const bool old = random_.chance(0.45);
     const double plaque_hu = random_.between(350, 1000);
     const uint32_t salt = random_.seed();
-    for (int i = 0; i < canvas_.height; ++i) {
-      const double y = canvas_.mm(i), ends = std::min(y - from, to - y);
-      if (ends < -3) continue;
-      const double middle = row_at(y).front - gap - radius - 3 * (1 + noise(salt, y / 60));
-      float* row = canvas_.row(i);
-      for (int x = 0; x < canvas_.width; ++x) {
-        const double off = std::abs(canvas_.mm(x) - middle), depth = std::min(radius - off, ends);
-        if (depth < -2) continue;
-        blend(row[x], contrast_ + 4 * noise(salt + 1, canvas_.mm(x) / 3, y / 3), canvas_.cover(depth, 1));
-        if (!old) continue;
-        const uint32_t side = salt + (canvas_.mm(x) < middle ? 2 : 3);
-        const double plaque = std::min(0.9 - std::abs(radius - off), 4 * (noise(side, y / 5) - 0.3));
-        blend(row[x], plaque_hu, canvas_.cover(plaque));
-      }
-    }
+    const auto middle_at = [&](double y) { return row_at(y).front - gap - radius - 3 * (1 + noise(salt, y / 60)); };
+    along_tube(from, to, radius, middle_at, [&](float& hu, Point p, double middle, double depth) {
+      blend(hu, contrast_ + 4 * noise(salt + 1, p.x / 3, p.y / 3), canvas_.cover(depth, 1));
+      if (!old || std::abs(p.x - middle) < 0.8 * radius) return;
+      const uint32_t side = salt + (p.x < middle ? 2 : 3);
+      blend(hu, plaque_hu, canvas_.cover(std::min(0.9 - std::abs(depth), 4 * (noise(side, p.y / 5) - 0.3))));
+    });
   }
-  double centre(int level) const { return spine_.vertebrae[static_cast<size_t>(level)].frame.centre.y; }
 
   void airway() {
     if (lung_ && random_.chance(0.6)) return;
     const double end = centre(kFirstThoracic + 4), radius = random_.between(6.5, 9.5), gap = random_.between(6, 13);
     const uint32_t salt = random_.seed();
-    for (int i = 0; i < canvas_.height; ++i) {
-      const double y = canvas_.mm(i), lean = 0.22 * std::max(0.0, y - centre(kFirstThoracic) + 20);
-      if (y > end + 3) break;
-      const double middle = row_at(y).front - gap - radius - std::min(lean, 25.0) + 1.5 * noise(salt, y / 25);
-      float* row = canvas_.row(i);
-      for (int x = 0; x < canvas_.width; ++x) {
-        const double depth = std::min(radius - std::abs(canvas_.mm(x) - middle), end - y);
-        if (depth < -3) continue;
-        blend(row[x], 70, canvas_.cover(depth + 1.8));
-        blend(row[x], -985, canvas_.cover(depth));
-      }
-    }
+    const auto middle_at = [&](double y) {
+      const double lean = 0.22 * std::max(0.0, y - centre(kFirstThoracic) + 20);
+      return row_at(y).front - gap - radius - std::min(lean, 25.0) + 1.5 * noise(salt, y / 25);
+    };
+    along_tube(-1e3, end, radius, middle_at, [&](float& hu, Point, double, double depth) {
+      blend(hu, 70, canvas_.cover(depth + 1.8));
+      blend(hu, -985, canvas_.cover(depth));
+    });
   }
 
   // A chain of flat bones along the front wall of the chest.

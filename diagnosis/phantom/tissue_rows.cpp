@@ -59,15 +59,17 @@ TissueRows make_tissue_rows(const Canvas& canvas, const Spine& spine, Random& ra
   const double back = random.between(40, 72), front = random.between(120, 215);
   const double neck_front = random.between(48, 66), belly = random.between(-25, 45);
   const double belly_y = centre_y(spine, kFirstLumbar + 2), neck_y = centre_y(spine, kFirstThoracic);
+  const double tail = centre_y(spine, kLevels - 1), canal_end = centre_y(spine, kSacrum);
   const uint32_t wave = random.seed();
   for (int i = 0; i < canvas.height; ++i) {
     const auto k = static_cast<size_t>(i);
     const double y = canvas.mm(i);
     TissueRow row;
     row.spine = near[k];
-    row.front = near[k] - half[k];
+    // Below the sacrum the pelvis reaches further back; the canal ends in the sacrum.
+    row.front = near[k] - half[k] + 40 * smooth_between(0, 90, y - tail) + 3 * noise(wave + 3, y / 30);
     row.canal_front = near[k] + half[k] + 1;
-    row.canal_back = row.canal_front + spine.canal - 2;
+    row.canal_back = mix(row.canal_front + spine.canal - 2, row.canal_front - 6, smooth_between(canal_end, tail, y));
     row.neck = 1 - smooth_between(neck_y - 25, neck_y + 55, y);
     row.skin_back = far[k] + half[k] + spine.canal + back + 5 * noise(wave, y / 45) + 1.2 * noise(wave + 1, y / 14);
     const double trunk = front + belly * bell((y - belly_y) / 90);

@@ -135,7 +135,7 @@ class BodyPainter {
   double bone_at(Point p, double whole) const {
     // Trabeculae run up and down: longer than wide.
     const double strands = 0.6 * noise(seed_, p.x / 0.9, p.y / 2.0) + 0.4 * noise(seed_ + 1, p.x / 0.55, p.y / 1.1);
-    double hu = bone_.spongy + bone_.texture * (strands + 0.5 * noise(seed_ + 2, p.x / 5, p.y / 5));
+    double hu = bone_.spongy + bone_.texture * (strands + 0.3 * noise(seed_ + 2, p.x / 5, p.y / 5));
     // Denser towards the endplates, as loaded bone is.
     hu += 35 * bell(std::max(0.0, whole) / 3.5);
     if (vein_ > 0) hu -= vein_ * bell(p.y / 1.3) * smooth_between(0.1, 0.9, p.x / shape_.half_depth());
@@ -181,7 +181,7 @@ Bone make_bone(Random& random) {
   bone.spongy = mix(55, 240, density);
   bone.cortex = mix(480, 1150, density) * random.between(0.85, 1.15);
   bone.shell = random.between(0.55, 1.15);
-  bone.texture = random.between(20, 75);
+  bone.texture = random.between(15, 65);
   bone.softness = random.between(0, 0.7);
   return bone;
 }
