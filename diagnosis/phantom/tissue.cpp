@@ -82,7 +82,7 @@ class TissuePainter {
     const double below = below_diaphragm(p, row);
     // The abdomen's fat holds its organs; a wall of muscle closes it in front.
     const double wall = p.x - row.skin_front - fat_front_ - 9;
-    const double cavity = std::min(std::min(row.front - 7 - p.x, wall), std::min(below - 4, 1e9));
+    const double cavity = std::min(std::min(row.front - 7 - p.x, wall), below - 4);
     hu = mix(hu, kFat + 22 * fine(p.x, p.y, 4, 13) + 12 * fine(p.x, p.y, 5, 5), canvas_.cover(cavity, 3));
     if (lung_) {
       const double chest = in_chest(p, row);
