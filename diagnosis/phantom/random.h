@@ -14,7 +14,7 @@ inline uint64_t scramble(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// Each subject of a slice has a stream of its own: another prevalence changes no spine, another noise no disease.
+// Each subject of a slice has a stream of its own: with another prevalence size, field and tissue of a slice stay.
 enum class Stream : unsigned char { picture, spine, disease, tissue, noise };
 
 class Random {
