@@ -380,9 +380,9 @@ TEST_F(PhantomProgram, WritesTheSameFilesWithAnyNumberOfThreads) {
     EXPECT_EQ(annotation["id"], id++);
     const json& image = truth["images"][annotation["image_id"].get<size_t>()];
     EXPECT_LE(annotation["bbox"][0].get<double>() + annotation["bbox"][2].get<double>(),
-              image["width"].get<double>() + 0.011);
+              image["width"].get<double>() + 1e-9);
     EXPECT_LE(annotation["bbox"][1].get<double>() + annotation["bbox"][3].get<double>(),
-              image["height"].get<double>() + 0.011);
+              image["height"].get<double>() + 1e-9);
   }
 }
 

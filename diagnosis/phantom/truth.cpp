@@ -48,7 +48,10 @@ std::string phantom_truth(const PhantomOptions& options, bool sixteen_bit, std::
     for (const PhantomVertebra& v : entries[image].vertebrae) {
       json.begin_object(Layout::inline_).key("id").integer(id++).key("image_id").integer(static_cast<long long>(image));
       json.key("category_id").integer(1).key("bbox").begin_array(Layout::inline_);
-      for (const double value : {v.x, v.y, v.width, v.height}) json.number(rounded(value));
+      // Both corners are rounded, so that no box grows beyond its slice.
+      const double x = rounded(v.x), y = rounded(v.y);
+      const double width = rounded(rounded(v.x + v.width) - x), height = rounded(rounded(v.y + v.height) - y);
+      for (const double value : {x, y, width, height}) json.number(value);
       json.end().key("labels").texts(v.labels).key("vertebra").text(v.level).end();
     }
   }
