@@ -21,7 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".spinert-lock";
 constexpr const char* kStagePrefix = ".spinert-stage-";
-constexpr const char* kReportName = "report.json";
 constexpr int kMaxSuffix = 9999;
 
 Status output_error(const std::string& what, const std::string& path, int code) {
@@ -62,6 +61,7 @@ void remove_stage(const std::string& stage) {
 StudyOutput::StudyOutput(StudyOutput&& other) noexcept
     : folder_(std::move(other.folder_)),
       stage_(std::exchange(other.stage_, {})),
+      last_(std::move(other.last_)),
       overwrite_(other.overwrite_),
       inputs_(std::move(other.inputs_)),
       files_(std::move(other.files_)),
@@ -112,7 +112,7 @@ Status StudyOutput::lock() {
 }
 
 bool StudyOutput::holds_result() const {
-  return exists(folder_ + '/' + kReportName) || exists(folder_ + "/report.html");
+  return exists(folder_ + '/' + last_) || exists(folder_ + "/report.html");
 }
 
 Status StudyOutput::prepare(const std::string& folder) {
@@ -129,10 +129,11 @@ Status StudyOutput::prepare(const std::string& folder) {
 }
 
 Result<StudyOutput> StudyOutput::open(const std::string& folder, Overwrite overwrite,
-                                      std::span<const std::string> inputs) {
+                                      std::span<const std::string> inputs, const std::string& last) {
   if (folder.empty()) return error(ErrorId::E_USAGE, "the output folder has no name", "-o");
   StudyOutput output;
   output.overwrite_ = overwrite;
+  output.last_ = last;
   const std::string target = canonical(folder);
   for (const std::string& input : inputs) {
     const std::string path = canonical(input);
@@ -202,7 +203,7 @@ Status StudyOutput::publish() {
   Status status;
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
     const std::string from = stage_ + '/' + files_[i].name, to = folder_ + '/' + files_[i].name;
-    // report.json may not become durable before the files that it names.
+    // The last file may not become durable before the files that it names.
     if (i + 1 == files_.size()) status = sync_folder();
     if (!status.ok()) break;
     const bool replaces = exists(to);

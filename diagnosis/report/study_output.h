@@ -1,8 +1,8 @@
-// study_output.h - the folder that a study's results go to.
+// study_output.h - the folder that a study's results, or a set of phantoms, go to.
 //
 // All files of a run are first written, whole and durable, into a hidden folder inside the output folder; publish()
-// then renames them to their names, report.json last. So a result is complete when report.json is there, a full disk
-// leaves what was there before, and a process that dies leaves nothing that looks finished.
+// then renames them to their names, report.json (of phantoms truth.json) last. So a result is complete when that file
+// is there, a full disk leaves what was there before, and a process that dies leaves nothing that looks finished.
 // Two processes never write one folder at a time: a lock file is created exclusively and held until the end. A lock
 // left by a dead process is recognised, because the lock on the file itself died with it.
 // Errors: E_OUTPUT with the system's reason; E_USAGE for a path that the system calls too long.
@@ -26,8 +26,10 @@ enum class Overwrite : unsigned char {
 class StudyOutput {
  public:
   // Creates the folder with its parents, locks it and looks for a result in it. `inputs`: the arguments of the command
-  // line; a folder inside one of them is refused, and no file of theirs is ever replaced.
-  static Result<StudyOutput> open(const std::string& folder, Overwrite overwrite, std::span<const std::string> inputs);
+  // line; a folder inside one of them is refused, and no file of theirs is ever replaced. `last`: the name of the file
+  // that is published last.
+  static Result<StudyOutput> open(const std::string& folder, Overwrite overwrite, std::span<const std::string> inputs,
+                                  const std::string& last = "report.json");
   // Without publish(): everything staged is removed, and the folder too if it was made for this run.
   ~StudyOutput();
   StudyOutput(StudyOutput&& other) noexcept;
@@ -39,7 +41,7 @@ class StudyOutput {
   Status add(const std::string& name, std::string_view bytes, const std::string& source = {});
   // What has been added so far, for report.json.
   const std::vector<WrittenFile>& files() const { return files_; }
-  // Gives the files their names in the order of add(); report.json must have been added last.
+  // Gives the files their names in the order of add(); the file that completes the result must have been added last.
   Status publish();
 
  private:
@@ -50,7 +52,7 @@ class StudyOutput {
   Status prepare(const std::string& folder);
   void abandon();
 
-  std::string folder_, stage_;
+  std::string folder_, stage_, last_;
   Overwrite overwrite_ = Overwrite::never;
   std::vector<std::string> inputs_;  // canonical paths of named files
   std::vector<WrittenFile> files_;
