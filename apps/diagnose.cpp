@@ -44,6 +44,12 @@ double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
+// `list = {}` would keep the memory: it assigns an empty list of initialisers.
+template <class T>
+void give_back(std::vector<T>& list) {
+  std::vector<T>().swap(list);
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -242,9 +248,9 @@ class DiagnoseRun {
       name = preview_name(slice.source + '-' + std::to_string(i));
     }
     SPINERT_TRY(output_.add(name, {reinterpret_cast<const char*>(png.data()), png.size()}, slice.source));
-    slice.preview = {};
-    slice.candidates = {};
-    for (Vertebra& vertebra : slice.vertebrae) vertebra.patches = {};
+    give_back(slice.preview);
+    give_back(slice.candidates);
+    for (Vertebra& vertebra : slice.vertebrae) give_back(vertebra.patches);
     study_.slices.push_back(std::move(slice));
     report_slice(study_.slices.back(), total);
     return {};

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 // Of {"volatile": {"files": [{"name": ...}]}}; a report has nothing deeper that matters here.
 constexpr int kDepth = 4;
-constexpr size_t kMostFiles = 1'000'000;
+constexpr std::streamoff kMostBytes = std::streamoff{1} << 30;
 
 std::string text_of(const json& object, const char* key) {
   if (!object.is_object()) return {};
@@ -24,7 +24,9 @@ std::string text_of(const json& object, const char* key) {
 }  // namespace
 
 std::vector<WrittenFile> earlier_previews(const std::string& folder) {
-  std::ifstream stream(folder + "/report.json", std::ios::binary);
+  std::ifstream stream(folder + "/report.json", std::ios::binary | std::ios::ate);
+  if (!stream || stream.tellg() > kMostBytes) return {};
+  stream.seekg(0);
   const auto wanted = [](int depth, json::parse_event_t event, json& value) {
     if (event != json::parse_event_t::key) return depth <= kDepth;
     return depth > 2 || (depth == 1 && value == "volatile") || (depth == 2 && value == "files");
@@ -40,7 +42,7 @@ std::vector<WrittenFile> earlier_previews(const std::string& folder) {
     constexpr std::string_view kPrefix = "preview-", kSuffix = ".png";
     const std::string& name = written.name;
     if (name.size() <= kPrefix.size() + kSuffix.size() || !name.starts_with(kPrefix)) continue;
-    if (preview_name(name.substr(kPrefix.size())) != name || found.size() >= kMostFiles) continue;
+    if (preview_name(name.substr(kPrefix.size())) != name) continue;
     found.push_back(std::move(written));
   }
   return found;

@@ -9,8 +9,8 @@
 namespace spinert {
 
 // The previews that the report in that folder names: plain file names with the prefix of previews, and their hashes.
-// Empty if there is no report or it cannot be understood. The report is read as a stream and only its list of files is
-// kept, so that neither a long study nor a hostile file takes much memory.
+// Empty if there is no report, or it cannot be understood, or has more than 1 GiB. The report is read as a stream and
+// only its list of files is kept.
 std::vector<WrittenFile> earlier_previews(const std::string& folder);
 
 // Whether a file is still the one that the report named.
