@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "diagnosis/report/earlier_files.h"
 #include "weights/atomic_file.h"
 #include "weights/file_reader.h"
 #include "weights/sha256.h"
@@ -170,6 +171,11 @@ Result<StudyOutput> StudyOutput::open(const std::string& folder, Overwrite overw
 }
 
 Status StudyOutput::add(const std::string& name, std::string_view bytes, const std::string& source) {
+  return add_parts(
+      name, [bytes](const Put& put) { return put(bytes); }, source);
+}
+
+Status StudyOutput::add_parts(const std::string& name, const PutParts& parts, const std::string& source) {
   const std::string target = folder_ + '/' + name;
   if (exists(target)) {
     if (overwrite_ != Overwrite::replace) {
@@ -182,9 +188,13 @@ Status StudyOutput::add(const std::string& name, std::string_view bytes, const s
     }
   }
   SPINERT_ASSIGN(AtomicFile file, AtomicFile::create(stage_ + '/' + name, AtomicFile::Existing::refuse));
-  SPINERT_TRY(file.write(bytes));
+  Sha256 hash;
+  SPINERT_TRY(parts([&](std::string_view part) {
+    hash.update(part);
+    return file.write(part);
+  }));
   SPINERT_TRY(file.commit());
-  files_.push_back({name, to_hex(sha256(bytes.data(), bytes.size())), source});
+  files_.push_back({name, to_hex(hash.finish()), source});
   return {};
 }
 
@@ -198,7 +208,19 @@ Status StudyOutput::sync_folder() const {
   return output_error("cannot sync the output folder", folder_, code);
 }
 
+// Only what the report of the earlier run names and nobody has changed since.
+void StudyOutput::remove_stale(const std::vector<WrittenFile>& earlier) const {
+  for (const WrittenFile& file : earlier) {
+    const std::string path = folder_ + '/' + file.name;
+    if (std::ranges::find(files_, file.name, &WrittenFile::name) != files_.end()) continue;
+    if (std::ranges::find(inputs_, canonical(path)) != inputs_.end() || !unchanged(folder_, file)) continue;
+    ::unlink(path.c_str());
+  }
+}
+
 Status StudyOutput::publish() {
+  std::vector<WrittenFile> earlier;
+  if (overwrite_ == Overwrite::replace) earlier = earlier_previews(folder_);
   std::vector<std::string> fresh;  // names that were free before; taken back if the run cannot be published as a whole
   Status status;
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
@@ -214,6 +236,7 @@ Status StudyOutput::publish() {
     }
   }
   if (status.ok()) status = sync_folder();
+  if (status.ok()) remove_stale(earlier);
   if (!status.ok()) {
     for (auto path = fresh.rbegin(); path != fresh.rend(); ++path) ::unlink(path->c_str());
     return status;

@@ -13,13 +13,14 @@
 #include <vector>
 
 #include "diagnosis/report/report_json.h"
+#include "diagnosis/report/spill.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
 
 enum class Overwrite : unsigned char {
   never,    // refuse if the folder holds a result
-  replace,  // replace it, file by file
+  replace,  // replace it, file by file; previews of the old result that the new one does not have are removed
   suffix,   // take the first free of OUT, OUT-2, OUT-3, ...
 };
 
@@ -39,6 +40,9 @@ class StudyOutput {
 
   // Stages one file; name has no slash. `source` goes into the record only.
   Status add(const std::string& name, std::string_view bytes, const std::string& source = {});
+  Status add_parts(const std::string& name, const PutParts& parts, const std::string& source = {});
+  // For text that waits for the end of the run; removed with everything staged.
+  Result<Spill> spill() const { return Spill::create(stage_); }
   // What has been added so far, for report.json.
   const std::vector<WrittenFile>& files() const { return files_; }
   // Gives the files their names in the order of add(); the file that completes the result must have been added last.
@@ -48,6 +52,7 @@ class StudyOutput {
   StudyOutput() = default;
   Status lock();
   Status sync_folder() const;
+  void remove_stale(const std::vector<WrittenFile>& earlier) const;
   bool holds_result() const;
   Status prepare(const std::string& folder);
   void abandon();
