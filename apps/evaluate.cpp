@@ -354,7 +354,7 @@ int run_evaluate(const Arguments& arguments, bool json_log) {
   for (const std::string* path : {&arguments.truth, &arguments.reports, &arguments.against, &arguments.config}) {
     if (!path->empty()) read.push_back(*path);
   }
-  auto output = StudyOutput::open(arguments.output, overwrite, read);
+  auto output = StudyOutput::open(arguments.output, overwrite, read, "evaluation.json");
   if (!output.ok()) return print_error(output.status(), json_log);
   return EvaluateRun(arguments, json_log, std::move(output).value()).run();
 }
