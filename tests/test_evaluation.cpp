@@ -313,6 +313,17 @@ TEST(Evaluation, PerfectSystem) {
   EXPECT_EQ(e.vertebrae.diseased_count() + e.vertebrae.healthy_count(), 8);
 }
 
+TEST(Evaluation, CrossTableCountsConfusionsOnly) {
+  Scene scene;
+  scene.truth.slices[0].vertebrae[0].labels = kOvcf | 8;        // and KD
+  scene.system.slices[0].vertebrae[0].labels = kOvcf | 8 | 16;  // and PS, which it has not
+  scene.system.slices[0].vertebrae[1].labels = 0;
+  const auto cross = scene.run().cross;
+  EXPECT_EQ(cross[0], (std::vector<int64_t>{1, 0, 0, 0, 1, 0, 0, 0}));
+  EXPECT_EQ(cross[3], (std::vector<int64_t>{0, 0, 0, 1, 1, 0, 0, 0}));
+  EXPECT_EQ(cross[5], (std::vector<int64_t>{0, 0, 0, 0, 0, 10, 1, 0}));
+}
+
 TEST(Evaluation, SlicesWithoutAResultCountAsMissed) {
   for (const char* status : {"indeterminate", "failed"}) {
     Scene scene;

@@ -149,22 +149,24 @@ Averages average_over(std::span<const ClassFigures> figures, const std::vector<s
 std::vector<std::vector<int64_t>> cross_table(std::span<const SliceOutcome> outcomes, size_t classes) {
   const size_t unlabelled = classes, missed = classes + 1, no_vertebra = classes;
   std::vector<std::vector<int64_t>> table(classes + 1, std::vector<int64_t>(classes + 2, 0));
-  const auto add = [&](size_t row, LabelSet given) {
+  const auto add = [&](size_t row, LabelSet truth, LabelSet given) {
     if (given == 0) ++table[row][unlabelled];
-    for (size_t c = 0; c < classes; ++c) table[row][c] += has_class(given, c);
+    // A second class that is annotated as well is no confusion.
+    for (size_t c = 0; c < classes; ++c) table[row][c] += has_class(given, c) && (c == row || !has_class(truth, c));
   };
   for (const SliceOutcome& outcome : outcomes) {
     for (size_t t = 0; t < outcome.found_of.size(); ++t) {
+      const LabelSet truth = outcome.truth->vertebrae[t].labels;
       for (size_t row = 0; row < classes; ++row) {
-        if (!has_class(outcome.truth->vertebrae[t].labels, row)) continue;
+        if (!has_class(truth, row)) continue;
         if (outcome.found_of[t] == kNoMatch) {
           ++table[row][missed];
         } else {
-          add(row, outcome.vertebra(outcome.found_of[t]).labels);
+          add(row, truth, outcome.vertebra(outcome.found_of[t]).labels);
         }
       }
     }
-    for (const int f : outcome.false_found) add(no_vertebra, outcome.vertebra(f).labels);
+    for (const int f : outcome.false_found) add(no_vertebra, 0, outcome.vertebra(f).labels);
   }
   return table;
 }

@@ -63,7 +63,8 @@ struct Averages {
 Averages average_over(std::span<const ClassFigures> figures, const std::vector<size_t>& classes);
 
 // What was said of what: rows are annotated classes and, last, boxes that are no vertebra; columns are given classes,
-// then no label, then missed. A vertebra with two annotated or two given classes stands in several cells.
+// then no label, then missed. A vertebra with two annotated or two given classes stands in several cells; a given class
+// that is annotated counts on the diagonal only.
 std::vector<std::vector<int64_t>> cross_table(std::span<const SliceOutcome> outcomes, size_t classes);
 
 }  // namespace spinert::evaluation
