@@ -1,4 +1,5 @@
 """Command line of the recipe: `python3 -m training COMMAND --help`."""
+
 import argparse
 import sys
 from dataclasses import fields, replace
@@ -11,7 +12,10 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, required=True, metavar="FILE", help="COCO-style truth")
     parser.add_argument("--pictures", type=Path, required=True, metavar="FOLDER", help="where its slices lie")
     parser.add_argument(
-        "--config", type=Path, default=Path("fasterrcnn_resnet18_fpn"), metavar="FILE",
+        "--config",
+        type=Path,
+        default=Path("fasterrcnn_resnet18_fpn"),
+        metavar="FILE",
         help="pipeline.json, or the name of a ready one: fasterrcnn_resnet18_fpn (default), fasterrcnn_mobilenet_v2, "
         "fasterrcnn_resnet18_c5",
     )
@@ -187,65 +191,96 @@ def build_parser() -> argparse.ArgumentParser:
     from .mine_normals import OVERLAP
 
     parser = argparse.ArgumentParser(
-        prog="python3 -m training", description="Trains SpineRT's networks. Research use only.",
+        prog="python3 -m training",
+        description="Trains SpineRT's networks. Research use only.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, function, help_text: str, *examples: str) -> argparse.ArgumentParser:
         epilog = "examples:\n" + "\n".join(f"  python3 -m training {name} {example}" for example in examples)
         added = commands.add_parser(
-            name, help=help_text, description=help_text, epilog=epilog,
+            name,
+            help=help_text,
+            description=help_text,
+            epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         added.set_defaults(function=function)
         return added
 
-    own = command("check", check, "check truth, and its pictures where they are named", "--truth slices/truth.json",
-                  "--truth slices/truth.json --pictures slices")
+    own = command(
+        "check",
+        check,
+        "check truth, and its pictures where they are named",
+        "--truth slices/truth.json",
+        "--truth slices/truth.json --pictures slices",
+    )
     own.add_argument("--truth", type=Path, required=True, metavar="FILE")
     own.add_argument("--pictures", type=Path, metavar="FOLDER")
     own.add_argument("--config", type=Path, default=Path("fasterrcnn_resnet18_fpn"), metavar="FILE")
 
-    own = command("merge", merge, "merge experts' corrections into a truth file; exit code 3 with conflicts",
-                  "--truth truth.json --corrections anna.json ben.json -o next.json --conflicts conflicts.json")
+    own = command(
+        "merge",
+        merge,
+        "merge experts' corrections into a truth file; exit code 3 with conflicts",
+        "--truth truth.json --corrections anna.json ben.json -o next.json --conflicts conflicts.json",
+    )
     own.add_argument("--truth", type=Path, required=True, metavar="FILE", help="what the experts started from")
     own.add_argument("--corrections", type=Path, nargs="+", required=True, metavar="FILE")
     own.add_argument("--conflicts", type=Path, metavar="FILE", help="write counts and conflicts here")
     own.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the next training set")
 
     start_help = "checkpoint to start from: of the whole network, or a plain ResNet or MobileNet for the backbone"
-    own = command("detector", detector, "train a detector; PATH.pth is its state_dict, PATH/ holds the checkpoints",
-                  "--truth slices/truth.json --pictures slices --epochs 12 -o out/detector",
-                  "--truth t.json --pictures p --config fasterrcnn_mobilenet_v2 --from mobilenet.pth --device cuda --amp "
-                  "--batch 8 --workers 8 -o out/detector")
+    own = command(
+        "detector",
+        detector,
+        "train a detector; PATH.pth is its state_dict, PATH/ holds the checkpoints",
+        "--truth slices/truth.json --pictures slices --epochs 12 -o out/detector",
+        "--truth t.json --pictures p --config fasterrcnn_mobilenet_v2 --from mobilenet.pth --device cuda --amp "
+        "--batch 8 --workers 8 -o out/detector",
+    )
     add_data(own)
     add_run(own)
     own.add_argument("--from", dest="start", type=Path, metavar="FILE", help=start_help)
     add_training(own, defaults=detectors.DEFAULTS)
 
-    own = command("mine", mine, "add normal vertebrae where diseased ones alone are annotated",
-                  "--truth diseased.json --pictures slices --detector out/detector.pth -o with-normals.json",
-                  "--truth diseased.json --pictures slices --report out/report.json -o with-normals.json")
+    own = command(
+        "mine",
+        mine,
+        "add normal vertebrae where diseased ones alone are annotated",
+        "--truth diseased.json --pictures slices --detector out/detector.pth -o with-normals.json",
+        "--truth diseased.json --pictures slices --report out/report.json -o with-normals.json",
+    )
     add_data(own)
     own.add_argument("--detector", type=Path, metavar="FILE", help="state_dict of the detector")
     own.add_argument("--report", type=Path, metavar="FILE", help="report.json of spinert diagnose, instead")
-    own.add_argument("--iom", type=float, default=OVERLAP, help=f"overlap that makes one vertebra of two boxes; default: {OVERLAP}")
+    own.add_argument(
+        "--iom", type=float, default=OVERLAP, help=f"overlap that makes one vertebra of two boxes; default: {OVERLAP}"
+    )
     own.add_argument("--device", default="cpu", help="default: cpu")
     own.add_argument("--threads", type=int, default=0)
     own.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
 
-    own = command("classifier", classifier, "train the classifier; PATH.pth is its state_dict",
-                  "--truth with-normals.json --pictures slices --ratios OVCF=1,OF=1,SN=1,KD=1,PS=1,normal=5 -o out/classifier")
+    own = command(
+        "classifier",
+        classifier,
+        "train the classifier; PATH.pth is its state_dict",
+        "--truth with-normals.json --pictures slices --ratios OVCF=1,OF=1,SN=1,KD=1,PS=1,normal=5 -o out/classifier",
+    )
     add_data(own)
     add_run(own)
     own.add_argument("--from", dest="start", type=Path, metavar="FILE", help="checkpoint of a ResNet-50 to start from")
     own.add_argument("--ratios", metavar="CLASS=X,...", help="what an epoch draws, or natural; training/README.md")
     add_training(own, defaults=classifiers.DEFAULTS)
 
-    own = command("recipe", run, "all steps: corrections, detector, mining, classifier, convert, verify, evaluate",
-                  "--truth slices/truth.json --pictures slices -o out --detector-from detector.pth --classifier-from "
-                  "classifier.pth --epochs 1 --name mine --description 'Synthetic slices only.'",
-                  "--truth t.json --pictures p --validation v.json v --device cuda --amp --workers 8 --batch 8 -o out")
+    own = command(
+        "recipe",
+        run,
+        "all steps: corrections, detector, mining, classifier, convert, verify, evaluate",
+        "--truth slices/truth.json --pictures slices -o out --detector-from detector.pth --classifier-from "
+        "classifier.pth --epochs 1 --name mine --description 'Synthetic slices only.'",
+        "--truth t.json --pictures p --validation v.json v --device cuda --amp --workers 8 --batch 8 -o out",
+    )
     add_data(own)
     add_run(own)
     own.add_argument("--corrections", type=Path, nargs="+", default=[], metavar="FILE")
@@ -257,9 +292,15 @@ def build_parser() -> argparse.ArgumentParser:
     own.add_argument("--iom", type=float, default=OVERLAP)
     own.add_argument("--storage", choices=("f32", "f16", "int8"), default="f32")
     own.add_argument("--name", default="unnamed", help="of the model, for its card")
-    own.add_argument("--description", default="Not described.", help="of the data, for the card: say whether patients are in it")
-    own.add_argument("--spinert", type=Path, default=DEFAULT_PROGRAM, metavar="FILE", help="the program; default: build/spinert")
-    own.add_argument("--verify-slices", type=int, default=1, help="held-out slices for spinert verify; default: 1; 0: none")
+    own.add_argument(
+        "--description", default="Not described.", help="of the data, for the card: say whether patients are in it"
+    )
+    own.add_argument(
+        "--spinert", type=Path, default=DEFAULT_PROGRAM, metavar="FILE", help="the program; default: build/spinert"
+    )
+    own.add_argument(
+        "--verify-slices", type=int, default=1, help="held-out slices for spinert verify; default: 1; 0: none"
+    )
     add_training(own.add_argument_group("training of both networks"))
     add_training(own.add_argument_group("training of the detector alone"), "detector-", detectors.DEFAULTS)
     add_training(own.add_argument_group("training of the classifier alone"), "classifier-", classifiers.DEFAULTS)

@@ -3,6 +3,7 @@
 Element k of the eight: k % 4 quarter turns counter-clockwise after, for k >= 4, a flip left to right. Pixels are moved,
 never resampled.
 """
+
 from dataclasses import dataclass
 
 import numpy as np

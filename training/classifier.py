@@ -1,4 +1,5 @@
 """The classifier (VCModule): ResNet-50 with six sigmoids on patches about the vertebrae, and its training samples."""
+
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
@@ -9,10 +10,10 @@ from torch import nn
 
 from .augment import PatchRange, WindowRange, random_row, random_window, turn
 from .config import Pipeline
-from .data import CLASS_NAMES, Annotation, Dataset, Image, fail
+from .data import CLASS_NAMES, Annotation, Dataset, Id, Image, fail
 from .loop import TrainSettings
 from .sampling import draw, plan
-from .slices import SliceReader, canvas_boxes, patch
+from .slices import Placement, SliceReader, canvas_boxes, patch
 
 DEFAULTS = TrainSettings(epochs=12, batch=32, learning_rate=0.01)  # ours
 CACHED_SLICES = 64  # canvases of 4 MB that each process keeps
@@ -57,11 +58,11 @@ class ClassifierJob:
         self.vertebrae: list[Annotation] = list(dataset.annotations)
         if not self.vertebrae:
             raise fail("classifier", "no vertebra to train on", "one or more", 0)
-        self.images: dict[int | str, Image] = {image.id: image for image in dataset.images}
+        self.images: dict[Id, Image] = {image.id: image for image in dataset.images}
         self.reader, self.settings, self.patches = reader, settings, patches
         self.labels = [vertebra.labels for vertebra in self.vertebrae]
         self.plan = plan(self.labels, ratios, settings.epoch_size or settings.folds * len(self.vertebrae))
-        self.cache: OrderedDict[int | str, object] = OrderedDict()
+        self.cache: OrderedDict[Id, Placement] = OrderedDict()
 
     def items(self, epoch: int) -> list[Item]:
         """A vertebra drawn again comes in its next form, so eight draws show all eight."""
@@ -75,7 +76,7 @@ class ClassifierJob:
             seen[index] += 1
         return items
 
-    def placed(self, image: Image, random: np.random.Generator) -> object:
+    def placed(self, image: Image, random: np.random.Generator) -> Placement:
         """The canvas, from memory where the window does not change from draw to draw."""
         if self.reader.hu_offset is not None:
             return self.reader.place(image, random_window(random, WindowRange()))

@@ -2,6 +2,7 @@
 
 `spinert convert` checks it in full; here only what training uses is read, and a missing key is named.
 """
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,9 @@ def from_document(document: Any, place: str) -> Pipeline:
         if classifier["class_names"] != list(CLASS_NAMES):
             raise fail(place, "other classes", list(CLASS_NAMES).__repr__(), classifier["class_names"])
         if detector["box"]["min_size"] != 1e-2:
-            raise fail(place, "torchvision fixes the smallest side of a box", 1e-2.__repr__(), detector["box"]["min_size"])
+            raise fail(
+                place, "torchvision fixes the smallest side of a box", (1e-2).__repr__(), detector["box"]["min_size"]
+            )
         window = detector["input"]["window"]
         return Pipeline(
             document,
@@ -67,6 +70,6 @@ def load(path: Path) -> Pipeline:
         path = CONFIGS / f"{path}.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise DataError(f"{path}: cannot be read as JSON: {problem}") from problem
     return from_document(document, str(path))

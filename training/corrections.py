@@ -2,9 +2,11 @@
 
 A corrections file holds the slices that were looked at and their vertebrae as they should be. `info.review` says who,
 when (ISO 8601 with zone) and which model's results were looked at; a record may carry its own `review`. A record with
-`"removed": true` takes a vertebra out. With `info.review.complete` true the listed slices hold all their vertebrae: what
-one of them no longer holds is out as well, and it may train a detector. Every change keeps what was before. What contradicts something else is a conflict: nothing of it is applied.
+`"removed": true` takes a vertebra out. With `info.review.complete` true the listed slices hold all their vertebrae:
+what one of them leaves out is removed as well, and it may train a detector. Every change keeps what was before. What
+contradicts something else is a conflict: nothing of it is applied.
 """
+
 import datetime
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,8 +70,11 @@ class Merged:
     """The next training set, how many records changed in which way, and what a person has to decide."""
 
     dataset: Dataset
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
-        ("moved", "relabelled", "moved and relabelled", "added", "removed", "confirmed", "slices added"), 0))
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("moved", "relabelled", "moved and relabelled", "added", "removed", "confirmed", "slices added"), 0
+        )
+    )
     conflicts: list[Conflict] = field(default_factory=list)
 
 
@@ -191,7 +196,9 @@ class Merge:
             if known is None:
                 if any(i.file_name == image.file_name and i.study == image.study for i in self.images.values()):
                     place = f"{path}: image id {image.id}"
-                    raise fail(place, "the base holds this slice under another id", "the id of the base", image.file_name)
+                    raise fail(
+                        place, "the base holds this slice under another id", "the id of the base", image.file_name
+                    )
                 self.images[image.id] = image
                 self.merged.counts["slices added"] += 1
             elif (known.file_name, known.width, known.height) != (image.file_name, image.width, image.height):

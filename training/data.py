@@ -3,6 +3,7 @@
 Boxes are [x, y, width, height] in pixels of the slice as it came in. Keys that the recipe does not know are kept as
 they are, so that a file survives reading and writing.
 """
+
 import hashlib
 import json
 import math
@@ -145,8 +146,9 @@ def check_box(value: Any, image: Image, place: str) -> Box:
         raise fail(place, '"bbox" is no box', "[x, y, width, height]", value)
     if any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in value):
         raise fail(place, '"bbox" holds something else than numbers', "[x, y, width, height]", value)
-    if not all(math.isfinite(v) for v in value):
-        raise fail(place, "the box holds a number that is not finite", "four finite numbers", value)
+    # Beyond 1e9 no box lies in a picture, and a whole number of JSON may be too large for a float.
+    if not all(isinstance(v, int) or math.isfinite(v) for v in value) or any(abs(v) > 1e9 for v in value):
+        raise fail(place, "the box holds a number that is not finite or far too large", "four finite numbers", value)
     x, y, width, height = (float(v) for v in value)
     if width <= 0 or height <= 0:
         raise fail(place, "the box has no area", "positive width and height", value)
@@ -213,7 +215,7 @@ def read_document(path: Path) -> dict[str, Any]:
     """A JSON object with the lists `images` and `annotations`."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise DataError(f"{path}: cannot be read as JSON: {problem}") from problem
     if not isinstance(document, dict):
         raise fail(str(path), "the document is no object", "an object", type(document).__name__)
@@ -337,5 +339,7 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
 
     held = {image.id for image in dataset.images if value(image) < share}
     if not held or len(held) == len(dataset.images):
-        raise fail("split", f"{len(dataset.images)} slices leave one side empty", "another seed, share or more slices", seed)
+        raise fail(
+            "split", f"{len(dataset.images)} slices leave one side empty", "another seed, share or more slices", seed
+        )
     return dataset.only(i.id for i in dataset.images if i.id not in held), dataset.only(held)

@@ -1,4 +1,5 @@
 """The detectors (VDModule) as torchvision builds them from pipeline.json, their training samples, and detection."""
+
 from dataclasses import dataclass
 from typing import Any, Iterator
 

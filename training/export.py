@@ -1,4 +1,5 @@
 """From trained networks to a SpineRT model: state_dicts, pipeline.json, card, then `spinert convert` and its checks."""
+
 import json
 import os
 import subprocess
@@ -12,7 +13,11 @@ from torch import nn
 from .data import DataError, Dataset, write_json
 
 DETECTOR, CLASSIFIER, CONFIG, CARD, MODEL = (
-    "detector.pth", "classifier.pth", "pipeline.json", "card.json", "model.safetensors"
+    "detector.pth",
+    "classifier.pth",
+    "pipeline.json",
+    "card.json",
+    "model.safetensors",
 )
 INTENDED_USE = "Research use only. Not for diagnostic use."
 DEFAULT_PROGRAM = Path(__file__).resolve().parents[1] / "build" / "spinert"
@@ -56,7 +61,9 @@ class Program:
     def evaluate(self, model: Path, pictures: Sequence[Path], truth: Path, hu_offset: float | None, out: Path) -> None:
         """The paper's tables and curves for the model on slices it never saw."""
         offset = [] if hu_offset is None else ["--hu-offset", f"{hu_offset:g}"]
-        self.run("evaluate", *pictures, "--truth", truth, "--model", model, *offset, "-o", out)
+        self.run(
+            "evaluate", *pictures, "--truth", truth, "--model", model, *offset, "--overwrite", "replace", "-o", out
+        )
 
 
 def save_state(model: nn.Module, path: Path) -> None:

@@ -3,6 +3,7 @@
 Every random choice follows from (seed, epoch, position) or from a seed set at the start of an epoch, so a run that was
 stopped and resumed ends in the same weights as one that was not, on one machine with the same number of threads.
 """
+
 import math
 import os
 import time
@@ -211,6 +212,8 @@ def fit(
     device = open_device(settings.device)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    if settings.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
     torch.use_deterministic_algorithms(settings.deterministic)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CHECKPOINT

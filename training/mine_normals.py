@@ -3,6 +3,7 @@
 Only slices whose diseased vertebrae alone are annotated are mined: on the others an expert has said which are normal.
 A detection on a normal vertebra that an expert has annotated adds nothing either.
 """
+
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ def mine(
     when: str,
     iom: float = OVERLAP,
 ) -> Mined:
-    """Adds a normal vertebra for each detection at the threshold that overlaps no annotated one. Earlier mined ones go."""
+    """Each detection at the threshold that covers no annotated vertebra becomes a normal one; earlier mined ones go."""
     found = {image.id: boxes for image, boxes in detections}
     counts: Counter[str] = Counter(slices=0, normal=0, annotated=0, below_threshold=0, outside=0)
     kept = [a for a in dataset.annotations if not a.extra.get("mined")]

@@ -2,6 +2,7 @@
 
 Order: corrections, split, detector, mined normals, classifier, export, `spinert convert`, `verify`, `evaluate`.
 """
+
 import datetime
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,7 +60,6 @@ def train(
     model: nn.Module, job: Job, settings: TrainSettings, start: Path | None, folder: Path, resume: bool, say: Say
 ) -> list[dict[str, object]]:
     """Trains from `start`, writes the state_dict to `folder`.pth; returns the history."""
-    torch.use_deterministic_algorithms(settings.deterministic)
     if start is not None:
         say(f"{start}: {transfer(model, start)}")
     history = [asdict(record) for record in fit(model, job, settings, folder, resume, say)]
@@ -68,7 +68,13 @@ def train(
 
 
 def train_detector(
-    dataset: Dataset, reader: SliceReader, settings: TrainSettings, start: Path | None, folder: Path, resume: bool, say: Say
+    dataset: Dataset,
+    reader: SliceReader,
+    settings: TrainSettings,
+    start: Path | None,
+    folder: Path,
+    resume: bool,
+    say: Say,
 ) -> tuple[nn.Module, list[dict[str, object]]]:
     torch.manual_seed(settings.seed)
     model = detector.build(reader.pipeline)

@@ -2,6 +2,7 @@
 
 A vertebra with several labels belongs to the rarest of them, so that the rare class gets all it has.
 """
+
 from collections import Counter
 from dataclasses import dataclass
 from typing import Sequence

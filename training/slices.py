@@ -2,6 +2,7 @@
 
 Placement and bilinear patches are those of tests/golden/picture.py, which the golden tests hold against the engine.
 """
+
 import sys
 from pathlib import Path
 from typing import Sequence
@@ -14,6 +15,8 @@ from .data import Annotation, DataError, Dataset, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "golden"))
 import picture as pictures  # noqa: E402
+
+Placement = pictures.Placement
 
 
 def window_hu(stored: np.ndarray, offset: float, level: float, width: float) -> np.ndarray:
@@ -37,9 +40,8 @@ def read_grey(path: Path, image: Image, hu_offset: float | None, window: tuple[f
         raise DataError(f"image id {image.id}: {path} cannot be used: {problem}") from problem
     if grey.shape != (image.height, image.width):
         height, width = grey.shape
-        raise DataError(
-            f"image id {image.id}: {path} has another size (expected {image.width} x {image.height}, got {width} x {height})"
-        )
+        sizes = f"expected {image.width} x {image.height}, got {width} x {height}"
+        raise DataError(f"image id {image.id}: {path} has another size ({sizes})")
     return grey
 
 
@@ -49,13 +51,13 @@ class SliceReader:
     def __init__(self, dataset: Dataset, folder: Path, pipeline: Pipeline) -> None:
         self.folder, self.pipeline, self.hu_offset = folder, pipeline, dataset.hu_offset
 
-    def place(self, image: Image, window: tuple[float, float] | None = None) -> pictures.Placement:
+    def place(self, image: Image, window: tuple[float, float] | None = None) -> Placement:
         """The canvas float32 [size][size]; canvas pixel = slice pixel + (dx, dy)."""
         grey = read_grey(self.folder / image.file_name, image, self.hu_offset, window or self.pipeline.window)
         return pictures.place(grey, self.pipeline.size)
 
 
-def canvas_boxes(annotations: Sequence[Annotation], placed: pictures.Placement) -> np.ndarray:
+def canvas_boxes(annotations: Sequence[Annotation], placed: Placement) -> np.ndarray:
     """Corners float64 [n][4] on the canvas, not clipped."""
     shift = np.array([placed.dx, placed.dy, placed.dx, placed.dy], np.float64)
     return np.array([a.corners for a in annotations], np.float64).reshape(-1, 4) + shift

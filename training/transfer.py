@@ -3,6 +3,7 @@
 Nothing in a checkpoint is executed (`weights_only`). What does not fit is an error, except the layers that depend on
 the number of classes, which then start afresh and are reported.
 """
+
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,11 @@ def read_state(path: Path) -> State:
     for key in ("model", "state_dict"):
         if isinstance(document, dict) and isinstance(document.get(key), dict):
             document = document[key]
-    if not isinstance(document, dict) or not document or not all(isinstance(v, torch.Tensor) for v in document.values()):
+    if (
+        not isinstance(document, dict)
+        or not document
+        or not all(isinstance(v, torch.Tensor) for v in document.values())
+    ):
         raise DataError(f"{path}: holds no state_dict (a dict of names and tensors)")
     state: State = {}
     for name, value in document.items():
@@ -73,7 +78,7 @@ def into_backbone(name: str, own: State) -> str | None:
 
 
 def transfer(model: nn.Module, path: Path) -> Transfer:
-    """Fills `model` from the checkpoint at `path`. Raises DataError and leaves the model alone where it does not fit."""
+    """Fills `model` from the checkpoint at `path`. Raises DataError, the model untouched, where it does not fit."""
     state = {new_generation(name): value for name, value in read_state(path).items()}
     own = model.state_dict()
     plain = any(name.startswith("backbone.") for name in own) and not any(n.startswith("backbone.") for n in state)

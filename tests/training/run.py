@@ -2,6 +2,7 @@
 
 usage: run.py TEST_FILE MODULE...
 """
+
 import ast
 import importlib.util
 import runpy

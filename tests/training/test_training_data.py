@@ -1,4 +1,5 @@
 """Truth, corrections, mining and ratios of the recipe: everything that is exact."""
+
 import json
 import sys
 import tempfile
@@ -20,13 +21,28 @@ BEN = {"who": "ben", "when": "2026-03-02T10:00:00+00:00", "model_sha256": "b" * 
 
 
 def truth() -> dict[str, Any]:
-    images = [{"id": 1, "file_name": "a.png", "width": 200, "height": 400, "spacing_mm": 0.5},
-              {"id": 2, "file_name": "b.png", "width": 200, "height": 400, "annotated": "diseased"}]
-    annotations = [{"id": n, "image_id": 1, "category_id": 1, "bbox": [50.0, 50.0 * n, 60.0, 40.0],
-                    "labels": ["normal"], "vertebra": f"L{n}"} for n in range(1, 5)]
+    images = [
+        {"id": 1, "file_name": "a.png", "width": 200, "height": 400, "spacing_mm": 0.5},
+        {"id": 2, "file_name": "b.png", "width": 200, "height": 400, "annotated": "diseased"},
+    ]
+    annotations = [
+        {
+            "id": n,
+            "image_id": 1,
+            "category_id": 1,
+            "bbox": [50.0, 50.0 * n, 60.0, 40.0],
+            "labels": ["normal"],
+            "vertebra": f"L{n}",
+        }
+        for n in range(1, 5)
+    ]
     annotations.append({"id": 9, "image_id": 2, "category_id": 1, "bbox": [50.0, 100.0, 60.0, 40.0], "labels": ["OF"]})
-    return {"info": {"seed": "7"}, "categories": [{"id": 1, "name": "vertebra"}], "images": images,
-            "annotations": annotations}
+    return {
+        "info": {"seed": "7"},
+        "categories": [{"id": 1, "name": "vertebra"}],
+        "images": images,
+        "annotations": annotations,
+    }
 
 
 class Files(unittest.TestCase):
@@ -46,8 +62,10 @@ class Files(unittest.TestCase):
     def correct(self, *files: tuple[dict[str, Any], list[dict[str, Any]]]) -> corrections.Merged:
         """Merges files of (info, annotations) about image 1 into the truth."""
         image = {"id": 1, "file_name": "a.png", "width": 200, "height": 400}
-        paths = [self.file({"info": info, "images": [image], "annotations": annotations}, f"c{n}.json")
-                 for n, (info, annotations) in enumerate(files)]
+        paths = [
+            self.file({"info": info, "images": [image], "annotations": annotations}, f"c{n}.json")
+            for n, (info, annotations) in enumerate(files)
+        ]
         return corrections.merge(self.dataset(), paths)
 
 
@@ -67,6 +85,7 @@ class Truth(Files):
         first = lambda d: d["annotations"][0]  # noqa: E731
         rows = [
             (lambda d: first(d).update(bbox=[float("nan"), 0, 5, 5]), "annotations[0], id 1: the box holds a number"),
+            (lambda d: first(d).update(bbox=[10**400, 0, 5, 5]), "annotations[0], id 1: the box holds a number"),
             (lambda d: first(d).update(bbox=[150, 50, 60, 40]), "annotations[0], id 1: the box lies outside a.png"),
             (lambda d: first(d).update(bbox=[-0.02, 50, 60, 40]), "annotations[0], id 1: the box lies outside a.png"),
             (lambda d: first(d).update(bbox=[50, 50, 0, 40]), "annotations[0], id 1: the box has no area"),
@@ -94,12 +113,15 @@ class Truth(Files):
                 self.assertIn(message, bad(change))
         with self.assertRaisesRegex(DataError, "cannot be read as JSON"):
             read_dataset(self.file("{"))
+        with self.assertRaisesRegex(DataError, "cannot be read as JSON"):
+            read_dataset(self.file("[" * 100000))
 
     def test_a_split_keeps_studies_whole_and_slices_on_their_side(self) -> None:
         document = truth()
         document["annotations"] = []
-        document["images"] = [{"id": n, "file_name": f"{n}.png", "width": 9, "height": 9, "study": n // 5}
-                              for n in range(200)]
+        document["images"] = [
+            {"id": n, "file_name": f"{n}.png", "width": 9, "height": 9, "study": n // 5} for n in range(200)
+        ]
         left, right = split(read_dataset(self.file(document)), 0.3, 1)
         self.assertEqual(len(left.images) + len(right.images), 200)
         self.assertFalse({i.study for i in left.images} & {i.study for i in right.images})
@@ -112,23 +134,30 @@ class Truth(Files):
 class Corrections(Files):
     def test_each_kind_of_change_is_exact_and_keeps_what_was_before(self) -> None:
         info = {"review": ANNA}
-        merged = self.correct((info, [
-            {"id": 1, "image_id": 1, "bbox": [52.0, 50.0, 60.0, 40.0], "labels": ["normal"]},
-            {"id": 2, "image_id": 1, "bbox": [50.0, 100.0, 60.0, 40.0], "labels": ["OVCF", "KD"]},
-            {"id": 3, "image_id": 1, "removed": True},
-            {"image_id": 1, "bbox": [50.0, 300.0, 60.0, 40.0], "labels": ["SN"], "review": BEN},
-        ]))
+        merged = self.correct(
+            (
+                info,
+                [
+                    {"id": 1, "image_id": 1, "bbox": [52.0, 50.0, 60.0, 40.0], "labels": ["normal"]},
+                    {"id": 2, "image_id": 1, "bbox": [50.0, 100.0, 60.0, 40.0], "labels": ["OVCF", "KD"]},
+                    {"id": 3, "image_id": 1, "removed": True},
+                    {"image_id": 1, "bbox": [50.0, 300.0, 60.0, 40.0], "labels": ["SN"], "review": BEN},
+                ],
+            )
+        )
         self.assertEqual(merged.conflicts, [])
-        self.assertEqual({k: v for k, v in merged.counts.items() if v},
-                         {"moved": 1, "relabelled": 1, "removed": 1, "added": 1})
+        self.assertEqual(
+            {k: v for k, v in merged.counts.items() if v}, {"moved": 1, "relabelled": 1, "removed": 1, "added": 1}
+        )
         by_id = {a.id: a for a in merged.dataset.annotations}
         self.assertEqual(sorted(by_id), [1, 2, 4, 9, 10])
         self.assertEqual((by_id[1].box, by_id[1].labels), ((52.0, 50.0, 60.0, 40.0), ("normal",)))
         self.assertEqual(by_id[2].labels, ("OVCF", "KD"))
         self.assertEqual(by_id[1].extra["vertebra"], "L1")
         history = by_id[1].provenance
-        self.assertEqual([(p.who, p.when, p.model_sha256, p.action) for p in history],
-                         [("anna", ANNA["when"], "a" * 64, "moved")])
+        self.assertEqual(
+            [(p.who, p.when, p.model_sha256, p.action) for p in history], [("anna", ANNA["when"], "a" * 64, "moved")]
+        )
         self.assertEqual(history[0].before, {"bbox": [50.0, 50.0, 60.0, 40.0], "labels": ["normal"]})
         self.assertEqual((by_id[10].labels, by_id[10].provenance[0].who), (("SN",), "ben"))
         self.assertEqual((by_id[4].provenance, by_id[9].provenance), ((), ()))
@@ -148,8 +177,10 @@ class Corrections(Files):
         gone = {"id": 77, "image_id": 1, "removed": True}
         rows = [
             ([({"review": ANNA}, [relabelled]), ({"review": BEN}, [other])], "experts disagree about this vertebra"),
-            ([({"review": ANNA}, [relabelled]), ({"review": BEN}, [{"id": 1, "image_id": 1, "removed": True}])],
-             "experts disagree about this vertebra"),
+            (
+                [({"review": ANNA}, [relabelled]), ({"review": BEN}, [{"id": 1, "image_id": 1, "removed": True}])],
+                "experts disagree about this vertebra",
+            ),
             ([({"review": ANNA}, [added]), ({"review": BEN}, [nearly])], "a vertebra that they added"),
             ([({"review": ANNA}, [on_top])], "lies on vertebra 2"),
             ([({"review": ANNA}, [gone])], "no such vertebra to remove"),
@@ -171,8 +202,9 @@ class Corrections(Files):
         self.assertEqual({k: v for k, v in merged.counts.items() if v}, {"relabelled": 1, "added": 1, "confirmed": 1})
 
     def test_an_older_correction_does_not_undo_a_later_one(self) -> None:
-        late = self.correct(({"review": BEN}, [{"id": 1, "image_id": 1, "bbox": [50.0, 50.0, 60.0, 40.0],
-                                                "labels": ["OF"]}]))
+        late = self.correct(
+            ({"review": BEN}, [{"id": 1, "image_id": 1, "bbox": [50.0, 50.0, 60.0, 40.0], "labels": ["OF"]}])
+        )
         image = {"id": 1, "file_name": "a.png", "width": 200, "height": 400}
         early = {"id": 1, "image_id": 1, "bbox": [50.0, 50.0, 60.0, 40.0], "labels": ["KD"]}
         path = self.file({"info": {"review": ANNA}, "images": [image], "annotations": [early]}, "early.json")
@@ -190,10 +222,13 @@ class Corrections(Files):
 
     def test_nobody_corrects_without_a_name_a_time_and_a_model(self) -> None:
         record = {"id": 1, "image_id": 1, "bbox": [50.0, 50.0, 60.0, 40.0], "labels": ["OF"]}
-        rows = [({}, "nobody says who"), ({"review": {**ANNA, "when": "yesterday"}}, '"when" is no time'),
-                ({"review": {**ANNA, "when": "2026-03-01T10:00:00"}}, "no time zone"),
-                ({"review": {**ANNA, "model_sha256": "12"}}, "no hash"),
-                ({"review": {"when": ANNA["when"], "model_sha256": "a" * 64}}, '"who" is missing')]
+        rows = [
+            ({}, "nobody says who"),
+            ({"review": {**ANNA, "when": "yesterday"}}, '"when" is no time'),
+            ({"review": {**ANNA, "when": "2026-03-01T10:00:00"}}, "no time zone"),
+            ({"review": {**ANNA, "model_sha256": "12"}}, "no hash"),
+            ({"review": {"when": ANNA["when"], "model_sha256": "a" * 64}}, '"who" is missing'),
+        ]
         for info, message in rows:
             with self.subTest(message), self.assertRaises(DataError) as caught:
                 self.correct((info, [record]))
@@ -210,13 +245,16 @@ class Mining(Files):
         # At 119 the smaller area is covered by 21 of 40 rows, at 121 by 19.
         self.assertEqual(mined.counts, {"slices": 1, "normal": 3, "annotated": 2, "below_threshold": 1, "outside": 0})
         new = [a for a in mined.dataset.annotations if a.extra.get("mined")]
-        self.assertEqual([a.box for a in new], [(50.0, 121.0, 60.0, 40.0), (50.0, 200.0, 60.0, 40.0),
-                                                (50.0, 0.0, 60.0, 20.0)])
+        self.assertEqual(
+            [a.box for a in new], [(50.0, 121.0, 60.0, 40.0), (50.0, 200.0, 60.0, 40.0), (50.0, 0.0, 60.0, 20.0)]
+        )
         self.assertEqual({a.labels for a in new}, {("normal",)})
         self.assertEqual(new[0].provenance[0].model_sha256, "f" * 64)
         self.assertEqual(len(mined.dataset.annotations), len(dataset.annotations) + 3)
         # Again with other detections: the earlier ones are gone, no id is used twice.
-        again = mine_normals.mine(mined.dataset, [(image, [box(200, 0.8)])], 0.75, "e" * 64, "2026-01-02T00:00:00+00:00")
+        again = mine_normals.mine(
+            mined.dataset, [(image, [box(200, 0.8)])], 0.75, "e" * 64, "2026-01-02T00:00:00+00:00"
+        )
         self.assertEqual(len(again.dataset.annotations), len(dataset.annotations) + 1)
         write_dataset(self.folder / "mined.json", again.dataset)
         self.assertEqual(read_dataset(self.folder / "mined.json").annotations, again.dataset.annotations)

@@ -2,6 +2,7 @@
 
 `SPINERT_BINARY` names the program; the tests that need it are skipped without it.
 """
+
 import json
 import os
 import subprocess
@@ -25,11 +26,13 @@ from training.transfer import transfer
 
 SHARED = toy.ROOT.parent / "shared"
 BINARY = os.environ.get("SPINERT_BINARY", "")
-NAMES = {"fasterrcnn_resnet18_fpn": "names_frcnn_r18_fpn_bn.tsv",
-         "fasterrcnn_mobilenet_v2": "names_frcnn_mobilenetv2_tutorial.tsv",
-         "fasterrcnn_resnet18_c5": "names_frcnn_r18_c5_sequential.tsv"}
-DETECTOR = TrainSettings(epochs=5, batch=2, learning_rate=0.01, warmup_steps=4, epoch_size=10, seed=3)
-CLASSIFIER = TrainSettings(epochs=3, batch=10, learning_rate=0.02, warmup_steps=2, epoch_size=40, seed=3)
+NAMES = {
+    "fasterrcnn_resnet18_fpn": "names_frcnn_r18_fpn_bn.tsv",
+    "fasterrcnn_mobilenet_v2": "names_frcnn_mobilenetv2_tutorial.tsv",
+    "fasterrcnn_resnet18_c5": "names_frcnn_r18_c5_sequential.tsv",
+}
+DETECTOR = TrainSettings(epochs=2, batch=2, learning_rate=0.01, warmup_steps=4, epoch_size=24, seed=3)
+CLASSIFIER = TrainSettings(epochs=2, batch=10, learning_rate=0.02, warmup_steps=2, epoch_size=60, seed=3)
 
 
 def silent(_: str) -> None:
@@ -116,7 +119,7 @@ class Definitions(Toy):
     def test_samples_follow_from_seed_epoch_and_position(self) -> None:
         job = classifier.ClassifierJob(self.data, self.reader, CLASSIFIER, None)
         items = job.items(0)
-        self.assertEqual(len(items), 40)
+        self.assertEqual(len(items), 60)
         self.assertEqual(items, job.items(0))
         self.assertNotEqual(items, job.items(1))
         one, two = (job.sample(items[0], np.random.default_rng([3, 0, 0])) for _ in range(2))
@@ -159,8 +162,13 @@ class Networks(Toy):
                 torch.manual_seed(0)
                 model = detector.build(pipeline)
                 settings = replace(DETECTOR, epochs=1, epoch_size=2)
-                history = fit(model, detector.DetectorJob(self.data, reader, settings), settings,
-                              self.folder / architecture, say=silent)
+                history = fit(
+                    model,
+                    detector.DetectorJob(self.data, reader, settings),
+                    settings,
+                    self.folder / architecture,
+                    say=silent,
+                )
                 self.assertEqual(set(history[0].parts), {"classifier", "box_reg", "objectness", "rpn_box_reg"})
                 found = list(detector.detect(model, reader, [self.data.images[0]]))
                 self.assertEqual(found[0][0], self.data.images[0])
@@ -170,8 +178,10 @@ class Networks(Toy):
         plain = torchvision.models.resnet18(weights=None)
         path = self.folder / "plain.pth"
         torch.save(plain.state_dict(), path)
-        for architecture, name in (("fasterrcnn_resnet18_fpn", "backbone.body.layer3.0.conv1.weight"),
-                                   ("fasterrcnn_resnet18_c5", "backbone.6.0.conv1.weight")):
+        for architecture, name in (
+            ("fasterrcnn_resnet18_fpn", "backbone.body.layer3.0.conv1.weight"),
+            ("fasterrcnn_resnet18_c5", "backbone.6.0.conv1.weight"),
+        ):
             model = detector.build(config.from_document(toy.document(architecture), "toy"))
             self.assertEqual(transfer(model, path).kind, "backbone")
             self.assertTrue(torch.equal(model.state_dict()[name], plain.state_dict()["layer3.0.conv1.weight"]))
@@ -227,9 +237,11 @@ class Engine(Toy):
         settings = recipe.RecipeSettings(DETECTOR, CLASSIFIER)
         output = cls.folder / "out"
         cls.detector, cls.detector_history = recipe.train_detector(
-            cls.data, cls.reader, DETECTOR, None, output / "detector", False, silent)
+            cls.data, cls.reader, DETECTOR, None, output / "detector", False, silent
+        )
         cls.classifier, cls.classifier_history = recipe.train_classifier(
-            cls.data, cls.reader, settings, output / "classifier", False, silent)
+            cls.data, cls.reader, settings, output / "classifier", False, silent
+        )
         export.write_export(output, cls.pipeline.document, export.card("toy", cls.data, "Synthetic only.", {}))
         cls.program = export.Program(Path(BINARY), silent)
         cls.model = cls.program.convert(output, "f32")
@@ -247,8 +259,11 @@ class Engine(Toy):
         image = self.data.images[0]
         out = self.folder / "report"
         # Exit code 13 is a result: a toy may find too few boxes for a spine.
-        done = subprocess.run([BINARY, "diagnose", self.folder / "slices" / image.file_name, "-o", out,
-                               "--model", self.model], capture_output=True, text=True)
+        done = subprocess.run(
+            [BINARY, "diagnose", self.folder / "slices" / image.file_name, "-o", out, "--model", self.model],
+            capture_output=True,
+            text=True,
+        )
         self.assertIn(done.returncode, (0, 13), done.stderr)
         entry = json.loads((out / "report.json").read_text())["slices"][0]
         [(_, found)] = list(detector.detect(self.detector, self.reader, [image]))
@@ -258,7 +273,8 @@ class Engine(Toy):
         placed = self.reader.place(image)
         shift = np.array([placed.dx, placed.dy, placed.dx, placed.dy])
         own = classifier.classify(
-            self.classifier, placed.canvas, np.array([d.corners for d in chosen]) + shift, self.pipeline)
+            self.classifier, placed.canvas, np.array([d.corners for d in chosen]) + shift, self.pipeline
+        )
         for vertebra in entry["vertebrae"]:
             n = max(range(len(chosen)), key=lambda n: overlap(chosen[n].corners, vertebra["box"])[0])
             self.assertGreater(overlap(chosen[n].corners, vertebra["box"])[0], 0.999)

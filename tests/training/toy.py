@@ -1,4 +1,5 @@
 """Toy data for the tests of the recipe: bright boxes on dark noise whose texture says the label, 128 x 128 canvas."""
+
 import copy
 import json
 import sys
