@@ -191,7 +191,21 @@ class Corrections(Files):
                 self.assertEqual(len(merged.conflicts), 1)
                 self.assertIn(reason, merged.conflicts[0].reason)
                 self.assertEqual(merged.dataset.annotations, self.dataset().annotations)
+                self.assertEqual(set(merged.counts.values()), {0})
         self.assertIn("anna", corrections.conflicts_document(self.correct(*rows[0][0]))["conflicts"][0]["records"][0])
+
+    def test_history_grows_and_a_mined_vertebra_that_was_corrected_is_kept(self) -> None:
+        document = truth()
+        change = {"who": "spinert training mine", "when": ANNA["when"], "model_sha256": "c" * 64, "action": "mined"}
+        document["annotations"][4] |= {"labels": ["normal"], "mined": True, "score": 0.9, "provenance": [change]}
+        image = document["images"][1]
+        moved = {"id": 9, "image_id": 2, "bbox": [51.0, 100.0, 60.0, 40.0], "labels": ["normal"]}
+        path = self.file({"info": {"review": BEN}, "images": [image], "annotations": [moved]}, "c.json")
+        merged = corrections.merge(read_dataset(self.file(document)), [path])
+        [own] = [a for a in merged.dataset.annotations if a.id == 9]
+        self.assertEqual([p.action for p in own.provenance], ["mined", "moved"])
+        again = mine_normals.mine(merged.dataset, [(merged.dataset.images[1], [])], 0.75, "f" * 64, BEN["when"])
+        self.assertIn(own, again.dataset.annotations)
 
     def test_agreement_is_one_change(self) -> None:
         relabelled = {"id": 1, "image_id": 1, "bbox": [50.0, 50.0, 60.0, 40.0], "labels": ["OVCF", "KD"]}
@@ -217,6 +231,13 @@ class Corrections(Files):
         merged = self.correct(({"review": {**ANNA, "complete": True}}, rest))
         self.assertEqual([a.id for a in merged.dataset.annotations], [1, 2, 3, 9])
         self.assertEqual(merged.counts["removed"], 1)
+        # A slice that holds all its vertebrae may train a detector, unless something about it is open.
+        image = truth()["images"][1]
+        full = {"id": 9, "image_id": 2, "bbox": [50.0, 100.0, 60.0, 40.0], "labels": ["OF"]}
+        for records, annotated in (([full], "all"), ([full, {"id": 5, "image_id": 2, "removed": True}], "diseased")):
+            document = {"info": {"review": {**ANNA, "complete": True}}, "images": [image], "annotations": records}
+            reviewed = corrections.merge(self.dataset(), [self.file(document, "full.json")])
+            self.assertEqual([i.annotated for i in reviewed.dataset.images], ["all", annotated])
         partly = self.correct(({"review": ANNA}, rest))
         self.assertEqual([a.id for a in partly.dataset.annotations], [1, 2, 3, 4, 9])
 
