@@ -232,7 +232,7 @@ Result<Graph> EngineImpl::rewrite(const std::function<Result<Graph>()>& read, co
       if (options.rewrites) return options.rewrites->contains(name_of(op));
       if (device.cuda) return device.precision == "mixed";  // in fp32 only slow rows take such nodes
       // fpn_merge does more work than Winograd; in int8 the head's convolutions are integer products.
-      return op == OpId::rpn_head && device.backend == Backend::cpu && device.precision != "int8";
+      return op == OpId::rpn_head && device.backend == Backend::cpu && !calibration_.ranges.contains(graph.name);
     };
     if (options.fuse)
       SPINERT_TRY(fuse(graph, {.fpn_merge = wanted(OpId::fpn_merge), .rpn_head = wanted(OpId::rpn_head)}));
