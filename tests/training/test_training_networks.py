@@ -282,19 +282,6 @@ class Engine(Toy):
             for value, name in zip(own[n], CLASS_NAMES):
                 self.assertAlmostEqual(float(value), vertebra["probabilities"][name], delta=1e-4)
 
-    def test_the_stem_of_the_engine_sees_the_placed_slice(self) -> None:
-        picture, stages = self.folder / "slices/slice_000.png", self.folder / "stages"
-        self.program.run("verify", self.model, picture, "--isa", "scalar", "--dump-stages", stages)
-        stem = np.load(min((stages / "reference").glob("detector-*-conv2d*.npy")))  # the first by number
-        canvas = torch.from_numpy(self.reader.place(self.data.images[0]).canvas)
-        body = self.detector.backbone.body.double()
-        with torch.inference_mode():
-            batch, _ = self.detector.transform([(canvas / 255).double()[None].expand(3, -1, -1)])
-            want = body.relu(body.bn1(body.conv1(batch.tensors))).permute(0, 2, 3, 1).numpy()
-        self.detector.float()
-        self.assertEqual(stem.size, want.size)
-        self.assertLess(float(abs(stem.reshape(want.shape) - want).max()), 1e-5 * float(abs(want).max()))
-
     def test_a_program_that_fails_is_quoted(self) -> None:
         with self.assertRaisesRegex(export.ProgramError, "spinert inspect ended with .*E_"):
             self.program.run("inspect", self.folder / "nothing.safetensors")
