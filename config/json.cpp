@@ -11,7 +11,8 @@ namespace {
 using nlohmann::json;
 
 // Builds the tree from parser events and stops the parser at the first broken rule. No recursion: open containers are a
-// stack of pointers, and nesting is bounded before anything is allocated for it.
+// stack of pointers, and nesting is bounded before anything is allocated for it. Elements of the arrays to be streamed
+// leave the tree as soon as they are complete.
 class TreeBuilder {
  public:
   using number_integer_t = json::number_integer_t;
@@ -21,6 +22,17 @@ class TreeBuilder {
   using binary_t = json::binary_t;
 
   TreeBuilder(const JsonLimits& limits, JsonProblem& problem) : limits_(limits), problem_(problem) {}
+
+  void stream(std::span<const std::string_view> arrays, const JsonElement& element) {
+    streamed_ = arrays;
+    element_ = &element;
+  }
+  // Where the parser stands inside a streamed array, "annotations[13]"; else empty.
+  std::string element_name() const {
+    return streaming_ ? printable(array_) + '[' + std::to_string(index_) + ']' : std::string();
+  }
+  // What the receiver of an element had against it.
+  const Status& refusal() const { return refusal_; }
 
   json take() { return std::move(root_); }
 
@@ -43,17 +55,27 @@ class TreeBuilder {
       return fail(JsonProblem::Kind::duplicate_key, "duplicate key \"" + printable(name) + "\"");
     }
     slot_ = &(*stack_.back())[name];
+    if (stack_.size() == 1 && element_) array_ = name;
     return true;
   }
   bool end_object() {
     keys_.pop_back();
     stack_.pop_back();
+    return hand_over();
+  }
+  bool start_array(size_t) {
+    if (!open(json::array())) return false;
+    if (stack_.size() == 2 && root_.is_object() && std::ranges::find(streamed_, array_) != streamed_.end()) {
+      streaming_ = true;
+      index_ = 0;
+      values_before_ = values_;
+    }
     return true;
   }
-  bool start_array(size_t) { return open(json::array()); }
   bool end_array() {
     stack_.pop_back();
-    return true;
+    if (stack_.size() == 1) streaming_ = false;
+    return hand_over();
   }
   // The lexer's message may quote the file; ours says only where.
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) {
@@ -87,7 +109,18 @@ class TreeBuilder {
     *slot_ = std::move(value);
     return slot_;
   }
-  bool put(json value) { return place(std::move(value)) != nullptr; }
+  bool put(json value) { return place(std::move(value)) != nullptr && hand_over(); }
+  // Gives away the element that was just completed, if it belongs to a streamed array.
+  bool hand_over() {
+    if (!streaming_ || stack_.size() != 2) return true;
+    json& array = *stack_.back();
+    refusal_ = (*element_)(array_, index_, array.back());
+    if (!refusal_.ok()) return fail(JsonProblem::Kind::syntax, "refused");
+    array.clear();
+    ++index_;
+    values_ = values_before_;
+    return true;
+  }
   bool open(json container) {
     if (static_cast<int>(stack_.size()) >= limits_.depth) {
       return fail(JsonProblem::Kind::depth, "JSON nested deeper than " + std::to_string(limits_.depth));
@@ -104,7 +137,20 @@ class TreeBuilder {
   std::vector<std::unordered_set<std::string>> keys_;
   json* slot_ = nullptr;
   size_t values_ = 0;
+  std::span<const std::string_view> streamed_;
+  const JsonElement* element_ = nullptr;
+  bool streaming_ = false;  // inside one of the streamed arrays
+  std::string array_;       // last key of the root
+  size_t index_ = 0, values_before_ = 0;
+  Status refusal_;
 };
+
+std::string line_and_column(std::string_view text, size_t position) {
+  const std::string_view before = text.substr(0, position);
+  const auto lines = static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 = 0: the first line
+  return ": line " + std::to_string(lines + 1) + ", column " + std::to_string(before.size() - line_start);
+}
 
 // Length of the UTF-8 sequence at p (left bytes remain), 0 if malformed.
 size_t utf8_sequence(const unsigned char* p, size_t left) {
@@ -165,7 +211,9 @@ std::string printable(std::string_view text) {
   return valid_utf8(out) ? out : "(not UTF-8)";
 }
 
-std::optional<json> parse_json(std::string_view text, const JsonLimits& limits, JsonProblem& problem) {
+namespace {
+
+std::optional<json> build(std::string_view text, TreeBuilder& builder, JsonProblem& problem) {
   problem = {};
   if (!valid_utf8(text)) {
     problem.kind = JsonProblem::Kind::encoding;
@@ -176,7 +224,6 @@ std::optional<json> parse_json(std::string_view text, const JsonLimits& limits, 
     problem.what = "text begins with a byte order mark";
     return std::nullopt;
   }
-  TreeBuilder builder(limits, problem);
   if (!json::sax_parse(text.begin(), text.end(), &builder, json::input_format_t::json, /*strict=*/true)) {
     if (problem.what.empty()) problem.what = "not valid JSON";
     return std::nullopt;
@@ -184,18 +231,37 @@ std::optional<json> parse_json(std::string_view text, const JsonLimits& limits, 
   return builder.take();
 }
 
+Status to_status(const JsonProblem& problem, std::string_view text, ErrorId id, std::string place) {
+  if (problem.kind == JsonProblem::Kind::syntax && problem.position > 0) {
+    place += line_and_column(text, problem.position);
+  }
+  return error(id, problem.what, place);
+}
+
+}  // namespace
+
+std::optional<json> parse_json(std::string_view text, const JsonLimits& limits, JsonProblem& problem) {
+  TreeBuilder builder(limits, problem);
+  return build(text, builder, problem);
+}
+
 Result<json> parse_json(std::string_view text, ErrorId id, std::string_view where, const JsonLimits& limits) {
   JsonProblem problem;
   auto value = parse_json(text, limits, problem);
   if (value) return std::move(*value);
-  std::string place(where);
-  if (problem.kind == JsonProblem::Kind::syntax && problem.position > 0) {
-    const std::string_view before = text.substr(0, problem.position);
-    const auto lines = static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
-    const size_t line_start = before.rfind('\n') + 1;  // npos + 1 = 0: the first line
-    place += ": line " + std::to_string(lines + 1) + ", column " + std::to_string(before.size() - line_start);
-  }
-  return error(id, problem.what, place);
+  return to_status(problem, text, id, std::string(where));
+}
+
+Result<json> stream_json(std::string_view text, std::span<const std::string_view> arrays, const JsonElement& element,
+                         ErrorId id, std::string_view where, const JsonLimits& limits) {
+  JsonProblem problem;
+  TreeBuilder builder(limits, problem);
+  builder.stream(arrays, element);
+  auto value = build(text, builder, problem);
+  if (value) return std::move(*value);
+  if (!builder.refusal().ok()) return builder.refusal();
+  const std::string inside = builder.element_name();
+  return to_status(problem, text, id, std::string(where) + (inside.empty() ? "" : ": " + inside));
 }
 
 std::string dump_json(const json& value, int indent) {

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +37,17 @@ std::optional<nlohmann::json> parse_json(std::string_view text, const JsonLimits
 // The same with a ready Status: `id` and `where` are the caller's.
 Result<nlohmann::json> parse_json(std::string_view text, ErrorId id, std::string_view where,
                                   const JsonLimits& limits = {});
+
+// Called with the name of a root array, the place of an element in it, and the element, which may be moved from.
+using JsonElement = std::function<Status(std::string_view array, size_t index, nlohmann::json& element)>;
+
+// For documents with very long arrays: the elements of the arrays that `arrays` names at the root are handed over one
+// by one, in the order of the text, and dropped. Returns the rest of the document, with those arrays empty.
+// limits.values counts for each element, and for the rest, on its own. A problem inside an element names it
+// ("annotations[13]"). Stops at the first error, also of `element`.
+Result<nlohmann::json> stream_json(std::string_view text, std::span<const std::string_view> arrays,
+                                   const JsonElement& element, ErrorId id, std::string_view where,
+                                   const JsonLimits& limits = {});
 
 // Compact text with sorted keys; doubles are printed so that they read back exactly. Invalid UTF-8 is replaced.
 std::string dump_json(const nlohmann::json& value, int indent = -1);

@@ -104,15 +104,20 @@ Status PipelineImpl::read_detections(SliceResult& slice) const {
   return {};
 }
 
-// The mean over the patches of one vertebra, its labels, and where the patches lay.
-void PipelineImpl::take_probabilities(Vertebra& vertebra, const float* of_patches) const {
+std::vector<float> PipelineImpl::mean_over_patches(const float* of_patches) const {
   const size_t patches = config_.patches.table.size(), classes = config_.classifier.class_names.size();
-  vertebra.probabilities.assign(classes, 0.0f);
+  std::vector<float> means(classes, 0.0f);
   for (size_t c = 0; c < classes; ++c) {
     float sum = 0;  // fp32, in table order
     for (size_t k = 0; k < patches; ++k) sum += of_patches[k * classes + c];
-    vertebra.probabilities[c] = sum / static_cast<float>(patches);
+    means[c] = sum / static_cast<float>(patches);
   }
+  return means;
+}
+
+// The mean over the patches of one vertebra, its labels, and where the patches lay.
+void PipelineImpl::take_probabilities(Vertebra& vertebra, const float* of_patches) const {
+  vertebra.probabilities = mean_over_patches(of_patches);
   label(vertebra, config_.classifier);
   const Box& box = vertebra.box;
   const double longer = std::max(double(box[2]) - box[0], double(box[3]) - box[1]);
@@ -123,26 +128,59 @@ void PipelineImpl::take_probabilities(Vertebra& vertebra, const float* of_patche
   }
 }
 
-Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
-  const int64_t row = probabilities_.elements() / patch_boxes_.shape[0], batch = patch_boxes_.shape[0];
-  const auto total = static_cast<int64_t>(slice.vertebrae.size());
-  for (int64_t first = 0; first < total; first += batch) {
-    const int64_t rows = std::min(batch, total - first);
+Status PipelineImpl::run_classifier(std::span<const Box> on_canvas, const RunControl& control,
+                                    const std::function<void(size_t, const float*)>& take) {
+  const int64_t row = probabilities_.elements() / patch_boxes_.shape[0];
+  const auto batch = static_cast<size_t>(patch_boxes_.shape[0]);
+  for (size_t first = 0; first < on_canvas.size(); first += batch) {
+    const size_t rows = std::min(batch, on_canvas.size() - first);
     *patch_count_.i32() = static_cast<int32_t>(rows);
-    for (int64_t r = 0; r < rows; ++r) {
-      // The detector's own numbers: coordinates of the slice are rounded, and would cut a slightly different patch.
-      const float* box = boxes_.f32() + 4 * slice.vertebrae[static_cast<size_t>(first + r)].candidate;
-      const auto dx = static_cast<float>(window_.left), dy = static_cast<float>(window_.top);
-      const float on_canvas[] = {box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy};
-      std::ranges::copy(on_canvas, patch_boxes_.f32() + r * 4);
-    }
+    for (size_t r = 0; r < rows; ++r) std::ranges::copy(on_canvas[first + r], patch_boxes_.f32() + r * 4);
     SPINERT_TRY(classifier_->run(control));
     if (!all_finite(probabilities_)) return non_finite("classifier");
-    for (int64_t r = 0; r < rows; ++r) {
-      take_probabilities(slice.vertebrae[static_cast<size_t>(first + r)], probabilities_.f32() + r * row);
-    }
+    for (size_t r = 0; r < rows; ++r) take(first + r, probabilities_.f32() + static_cast<int64_t>(r) * row);
   }
   return {};
+}
+
+Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
+  const auto dx = static_cast<float>(window_.left), dy = static_cast<float>(window_.top);
+  std::vector<Box> on_canvas;
+  for (const Vertebra& vertebra : slice.vertebrae) {
+    // The detector's own numbers: coordinates of the slice are rounded, and would cut a slightly different patch.
+    const float* box = boxes_.f32() + 4 * vertebra.candidate;
+    on_canvas.push_back({box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy});
+  }
+  return run_classifier(on_canvas, control,
+                        [&](size_t i, const float* of_patches) { take_probabilities(slice.vertebrae[i], of_patches); });
+}
+
+std::vector<float> PipelineImpl::grey_of(const Picture& picture) const {
+  std::optional<HuWindow> window;
+  if (options_.hu_offset) {
+    window = {*options_.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
+  }
+  return to_grey(picture, window);
+}
+
+Result<std::vector<std::vector<float>>> PipelineImpl::classify_boxes(const Picture& picture, std::span<const Box> boxes,
+                                                                     const RunControl& control) {
+  if (chain_) {
+    return error(ErrorId::E_DEVICE, "on a card the classifier runs on the detector's boxes only")
+        .hint("Use --device cpu.");
+  }
+  SPINERT_TRY(open_window(picture.height, picture.width));
+  place_slice(grey_of(picture), picture.height, picture.width);
+  const int64_t size = config_.detector.input.size;
+  const auto dx = static_cast<float>(canvas_shift(picture.width, size)),
+             dy = static_cast<float>(canvas_shift(picture.height, size));
+  std::vector<Box> on_canvas;
+  for (const Box& box : boxes) on_canvas.push_back({box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy});
+  std::vector<std::vector<float>> probabilities(boxes.size());
+  SPINERT_TRY(run_classifier(on_canvas, control, [&](size_t i, const float* of_patches) {
+    probabilities[i] = mean_over_patches(of_patches);
+  }));
+  return probabilities;
 }
 
 void PipelineImpl::start(const Picture& picture, const std::string& source, const RunControl& control) {
@@ -157,11 +195,7 @@ void PipelineImpl::start(const Picture& picture, const std::string& source, cons
   for (const std::string& warning : picture.warnings) {
     slice.reasons.push_back({warning.substr(0, warning.find(':')), warning});
   }
-  std::optional<HuWindow> window;
-  if (options_.hu_offset) {
-    window = {*options_.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
-  }
-  const std::vector<float> grey = to_grey(picture, window);
+  const std::vector<float> grey = grey_of(picture);
   slice.preview.resize(grey.size());
   std::ranges::transform(grey, slice.preview.begin(),
                          [](float v) { return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f))); });

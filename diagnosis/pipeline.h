@@ -10,7 +10,9 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "config/pipeline_config.h"
 #include "diagnosis/canvas.h"
@@ -42,6 +44,12 @@ class Pipeline {
   virtual Plan& plan(std::string_view graph) = 0;
   // Fills everything of the slice. Errors of the run itself (cancelled, timeout) give status "failed" with that id.
   virtual SliceResult diagnose(const Picture& picture, const std::string& source, const RunControl& control = {}) = 0;
+
+  // The classifier alone, on boxes that the caller gives in pixels of the slice: [box][class], each the mean over the
+  // patches. No slice may be started meanwhile. Errors: those of the run, E_NONFINITE; E_DEVICE on a card, where the
+  // classifier is part of one recorded chain.
+  virtual Result<std::vector<std::vector<float>>> classify_boxes(const Picture& picture, std::span<const Box> boxes,
+                                                                 const RunControl& control = {}) = 0;
 
   // The two halves of diagnose(): finish() gives the results of started slices in order. On a card a started slice is
   // computed while the caller reads the next one and writes the last one; elsewhere start() does all the work. With

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <vector>
 
 #include "diagnosis/pipeline.h"
@@ -28,6 +29,8 @@ class PipelineImpl : public Pipeline {
     return finish();
   }
   int depth() const override { return chain_ ? ChainedPlan::kSlots * chain_->lanes() : 1; }
+  Result<std::vector<std::vector<float>>> classify_boxes(const Picture& picture, std::span<const Box> boxes,
+                                                         const RunControl& control) override;
   void start(const Picture& picture, const std::string& source, const RunControl& control) override;
   SliceResult finish() override;
 
@@ -50,11 +53,17 @@ class PipelineImpl : public Pipeline {
   void place_slice(const std::vector<float>& grey, int64_t height, int64_t width);
   void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
   Status read_detections(SliceResult& slice) const;
+  std::vector<float> grey_of(const Picture& picture) const;
+  // Runs the classifier on boxes of the canvas that place_slice() filled last; `take` gets, for each box, the
+  // probabilities of its patches.
+  Status run_classifier(std::span<const Box> on_canvas, const RunControl& control,
+                        const std::function<void(size_t, const float*)>& take);
   Status classify(SliceResult& slice, const RunControl& control);
   void stage(const std::vector<float>& grey, Started& started);
   void submit();
   void collect(int slot);
   Status read_chain(SliceResult& slice, int slot, int lane);
+  std::vector<float> mean_over_patches(const float* of_patches) const;
   void take_probabilities(Vertebra& vertebra, const float* of_patches) const;
 
   PipelineOptions options_;

@@ -243,5 +243,32 @@ TEST(Json, NumbersIgnoreTheLocale) {
   EXPECT_EQ(printed, print_pipeline_config(config.value()));
 }
 
+TEST(Json, StreamsLongArraysElementByElement) {
+  static constexpr std::string_view kArrays[] = {"a"};
+  std::vector<std::string> seen;
+  const auto keep = [&seen](std::string_view array, size_t index, nlohmann::json& element) {
+    seen.push_back(std::string(array) + std::to_string(index) + ":" + element.dump());
+    return element == 13 ? error(ErrorId::E_CONFIG, "thirteen") : Status();
+  };
+  const auto rest = stream_json(R"({"c":5,"a":[1,{"b":[2,{"a":[3]}]},[4,[5]],[],null],"n":{"a":[7]}})", kArrays, keep,
+                                ErrorId::E_CONFIG, "text");
+  ASSERT_TRUE(rest.ok()) << rest.status().to_string();
+  EXPECT_EQ(seen, (std::vector<std::string>{"a0:1", R"(a1:{"b":[2,{"a":[3]}]})", "a2:[4,[5]]", "a3:[]", "a4:null"}));
+  EXPECT_EQ(rest.value().dump(), R"({"a":[],"c":5,"n":{"a":[7]}})");
+  // The limit holds for each element on its own.
+  const std::string many = "{\"a\":[[1,2],[1,2],[1,2],[1,2],[1,2]]}";
+  EXPECT_TRUE(stream_json(many, kArrays, keep, ErrorId::E_CONFIG, "text", {8, 6}).ok());
+  EXPECT_FALSE(parse_json(many, ErrorId::E_CONFIG, "text", {8, 6}).ok());
+  // What is wrong is named by its element; the receiver's own refusal passes as it is.
+  for (const char* text : {R"({"a":[1,{"b":NaN}]})", R"({"a":[1,{"b":1,"b":2}]})", R"({"a":[1,)"}) {
+    const auto bad = stream_json(text, kArrays, keep, ErrorId::E_CONFIG, "text");
+    ASSERT_FALSE(bad.ok());
+    EXPECT_NE(bad.status().message().find("a[1]"), std::string::npos) << bad.status().message();
+  }
+  EXPECT_NE(stream_json(R"({"a":[13]})", kArrays, keep, ErrorId::E_CONFIG, "text").status().message().find("thirteen"),
+            std::string::npos);
+  EXPECT_TRUE(stream_json("[1]", kArrays, keep, ErrorId::E_CONFIG, "text").ok());
+}
+
 }  // namespace
 }  // namespace spinert

@@ -220,7 +220,9 @@ void StudyOutput::remove_stale(const std::vector<WrittenFile>& earlier) const {
 
 Status StudyOutput::publish() {
   std::vector<WrittenFile> earlier;
-  if (overwrite_ == Overwrite::replace) earlier = earlier_previews(folder_);
+  // A run that leaves the report where it is, as an evaluation does, leaves its previews, too.
+  const bool new_report = std::ranges::find(files_, "report.json", &WrittenFile::name) != files_.end();
+  if (overwrite_ == Overwrite::replace && new_report) earlier = earlier_previews(folder_);
   std::vector<std::string> fresh;  // names that were free before; taken back if the run cannot be published as a whole
   Status status;
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) {

@@ -1,8 +1,9 @@
 // study_output.h - the folder that a study's results, or a set of phantoms, go to.
 //
 // All files of a run are first written, whole and durable, into a hidden folder inside the output folder; publish()
-// then renames them to their names, report.json (of phantoms truth.json) last. So a result is complete when that file
-// is there, a full disk leaves what was there before, and a process that dies leaves nothing that looks finished.
+// then renames them to their names, report.json (of phantoms truth.json, of an evaluation evaluation.json) last. So a
+// result is complete when that file is there, a full disk leaves what was there before, and a process that dies leaves
+// nothing that looks finished.
 // Two processes never write one folder at a time: a lock file is created exclusively and held until the end. A lock
 // left by a dead process is recognised, because the lock on the file itself died with it.
 // Errors: E_OUTPUT with the system's reason; E_USAGE for a path that the system calls too long.
