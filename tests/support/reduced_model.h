@@ -17,6 +17,9 @@ std::string config_text();
 // The same with another canvas and, if not empty, a section "place".
 std::string config_text(int canvas, const std::string& place);
 
+// The same for another reduced detector, by its architecture's name.
+std::string config_text(const std::string& detector);
+
 // A seed whose random weights find many boxes with scores on both sides of the threshold.
 inline constexpr uint64_t kSeed = 25;
 
