@@ -22,7 +22,8 @@ constexpr const char* kFpn = "fasterrcnn_reduced_fpn";
 VerifyReport run_verify(const std::vector<std::string>& levels, const std::string& detector = kFpn) {
   static std::map<std::string, std::string> models;
   if (!models.contains(detector)) {
-    auto made = reduced::make(testing::TempDir() + "/spinert_test_verify_" + detector, reduced::kSeed,
+    auto made = reduced::make(testing::TempDir() + "/spinert_test_verify_" + detector,
+                              detector.ends_with("_fpn") ? reduced::kSeed : reduced::kOneMapSeed,
                               reduced::config_text(detector));
     EXPECT_TRUE(made.ok()) << made.status().to_string();
     models[detector] = made.value();

@@ -18,7 +18,8 @@ inline const std::string& model_path(const std::string& detector = "fasterrcnn_r
   if (!paths.contains(detector)) {
     // Programs run side by side: each has a folder of its own.
     auto made = reduced::make(testing::TempDir() + "/spinert_" + program_invocation_short_name + "_" + detector,
-                              reduced::kSeed, reduced::config_text(detector));
+                              detector.ends_with("_fpn") ? reduced::kSeed : reduced::kOneMapSeed,
+                              reduced::config_text(detector));
     EXPECT_TRUE(made.ok()) << made.status().to_string();
     paths[detector] = made.ok() ? made.value() : std::string();
   }

@@ -22,6 +22,8 @@ std::string config_text(const std::string& detector);
 
 // A seed whose random weights find many boxes with scores on both sides of the threshold.
 inline constexpr uint64_t kSeed = 25;
+// The same for the detectors on one map.
+inline constexpr uint64_t kOneMapSeed = 28;
 
 // Makes checkpoints from the counter-based generator in `folder`, converts them and returns the model's path.
 Result<std::string> make(const std::string& folder, uint64_t seed = kSeed, const std::string& config = config_text());
