@@ -28,6 +28,7 @@ void add_convert(CLI::App& app, Invocation& invocation);
 void add_inspect(CLI::App& app, Invocation& invocation);
 void add_verify(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
+void add_phantom(CLI::App& app, Invocation& invocation);
 
 // Options are taken as text and parsed here: std::from_chars knows no locale and takes no trailing characters. A value
 // out of range ends parsing with a usage error.

@@ -100,14 +100,17 @@ void add_convert(CLI::App& app, Invocation& invocation) {
   command->add_flag_callback(
       "--replace", [options] { options->existing = AtomicFile::Existing::replace; }, "replace an existing model file");
   command
-      ->add_option("--calibrate", calibration->folders,
-                   "write the ranges that --precision int8 needs, from these pictures or folders, for --model")
+      ->add_option(
+          "--calibrate", calibration->folders,
+          "write the ranges that --precision int8 needs, from these pictures or folders, for --model; -o names it "
+          "like the model, with .calibration.json")
       ->type_name("PATH...");
   command->add_option("--model", calibration->model, "with --calibrate: the model file")->type_name("FILE");
   add_log(*command, invocation);
   command->footer(
       "Example:\n  spinert convert --detector det.pth --classifier cls.pth "
-      "--config converter/configs/fasterrcnn_resnet18_fpn.json -o model.safetensors --storage int8");
+      "--config converter/configs/fasterrcnn_resnet18_fpn.json -o model.safetensors --storage int8\n"
+      "  spinert convert --calibrate examples --model model.safetensors -o model.calibration.json");
   command->callback([=, &invocation] {
     const bool calibrates = !calibration->folders.empty();
     if (calibrates != !calibration->model.empty()) throw CLI::ValidationError("--calibrate and --model go together");

@@ -44,6 +44,12 @@ double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
+// `list = {}` would keep the memory: it assigns an empty list of initialisers.
+template <class T>
+void give_back(std::vector<T>& list) {
+  std::vector<T>().swap(list);
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -94,6 +100,8 @@ class DiagnoseRun {
     study_.demo_model = arguments_.model.empty();
     SPINERT_ASSIGN(const InputList list, expand_inputs(arguments_.inputs));
     SPINERT_TRY(open_pipeline());
+    SPINERT_ASSIGN(sections_, output_.spill());
+    SPINERT_ASSIGN(slices_json_, output_.spill());
     RunControl control;
     control.cancel = &stop_signal();
     if (arguments_.timeout > 0) control.deadline = begin + std::chrono::seconds(arguments_.timeout);
@@ -217,7 +225,7 @@ class DiagnoseRun {
 
   // The whole run failed: the error may name the model or an argument.
   void fail(const Status& status) {
-    sections_.clear();
+    whole_run_failed_ = true;
     problem_ = status;
     fail_study(study_, status);
     std::vector<std::string> paths = arguments_.inputs;
@@ -227,18 +235,22 @@ class DiagnoseRun {
     }
   }
 
-  // Writes what belongs to the slice alone and drops its pixels, so that memory does not grow with their number.
+  // Writes what belongs to the slice alone and keeps what the table and the summary need: a long study must not fill
+  // the memory.
   Status take(SliceResult slice, size_t total) {
     const size_t index = study_.slices.size();
-    SPINERT_ASSIGN(std::string section, slice_section(study_, slice, index));
-    sections_.push_back(std::move(section));
+    SPINERT_ASSIGN(const std::string section, slice_section(study_, slice, index));
+    SPINERT_TRY(sections_.append(section));
+    SPINERT_TRY(slices_json_.append(slice_json(study_, slice, index)));
     SPINERT_ASSIGN(const std::vector<uint8_t> png, preview_png(study_, slice));
     std::string name = preview_name(slice.source);
     for (int i = 2; !preview_names_.insert(name).second; ++i) {
       name = preview_name(slice.source + '-' + std::to_string(i));
     }
     SPINERT_TRY(output_.add(name, {reinterpret_cast<const char*>(png.data()), png.size()}, slice.source));
-    slice.preview = {};
+    give_back(slice.preview);
+    give_back(slice.candidates);
+    for (Vertebra& vertebra : slice.vertebrae) give_back(vertebra.patches);
     study_.slices.push_back(std::move(slice));
     report_slice(study_.slices.back(), total);
     return {};
@@ -276,9 +288,16 @@ class DiagnoseRun {
   }
 
   Status write_all() {
-    SPINERT_TRY(output_.add("report.html", report_html(study_, facts_, sections_)));
+    const PutParts page = [this](const Put& put) -> Status {
+      SPINERT_TRY(put(report_html_head(study_)));
+      if (!whole_run_failed_) SPINERT_TRY(sections_.copy(put));
+      return put(report_html_tail(study_, facts_));
+    };
+    SPINERT_TRY(output_.add_parts("report.html", page));
     facts_.files = output_.files();
-    SPINERT_TRY(output_.add("report.json", report_json(study_, facts_)));
+    const PutParts slices = [this](const Put& put) { return slices_json_.copy(put); };
+    SPINERT_TRY(output_.add_parts("report.json",
+                                  [&](const Put& put) { return write_report_json(study_, facts_, slices, put); }));
     return output_.publish();
   }
 
@@ -345,7 +364,8 @@ class DiagnoseRun {
   std::deque<Pending> pending_;
   SourceNames names_;
   std::set<std::string> preview_names_;
-  std::vector<std::string> sections_;
+  Spill sections_, slices_json_;  // of the slices so far, for the two reports
+  bool whole_run_failed_ = false;
   Status problem_;  // of the run, else of its first failed picture
 };
 

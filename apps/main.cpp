@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   add_inspect(app, invocation);
   add_verify(app, invocation);
   add_bench(app, invocation);
+  add_phantom(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -84,7 +85,7 @@ int run(int argc, char** argv) {
   }
   if (!invocation.run) {
     const Status status = error(ErrorId::E_USAGE, "no subcommand", "command line")
-                              .expected("diagnose, convert, inspect, verify or bench", "nothing")
+                              .expected("diagnose, convert, inspect, verify, bench or phantom", "nothing")
                               .hint("See spinert --help.");
     return print_error(status, invocation.json_log);
   }

@@ -28,7 +28,7 @@ struct Arguments {
 // in silence.
 std::vector<std::string> levels(const std::string& isa, const std::string& precision, bool json_log) {
   if (isa != "all") return {isa};
-  if (precision == "mixed") return {std::string(level_name(cpu_features().best))};
+  if (precision == "mixed" || precision == "int8") return {std::string(level_name(cpu_features().best))};
   std::vector<std::string> names;
   for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
     const std::string name(level_name(level));
@@ -164,8 +164,8 @@ void add_verify(CLI::App& app, Invocation& invocation) {
         return text == "cpu" || names_card(text) ? std::string() : "expected cpu or cuda[:n], got \"" + text + '"';
       })
       ->type_name("NAME");
-  command->add_option("--precision", arguments->precision, "fp32 or mixed; default: mixed on a card, else fp32")
-      ->check(CLI::IsMember({"fp32", "mixed"}))
+  command->add_option("--precision", arguments->precision, "fp32, mixed or int8; default: mixed on a card, else fp32")
+      ->check(CLI::IsMember({"fp32", "mixed", "int8"}))
       ->type_name("NAME");
   std::vector<std::string> levels_and_all = isa_names();
   levels_and_all.insert(levels_and_all.begin(), "all");

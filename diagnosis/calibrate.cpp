@@ -11,7 +11,6 @@
 namespace spinert {
 namespace {
 
-constexpr const char* kGraphs[] = {"detector", "classifier"};
 // Vertebrae whose patches are looked at together: all of a slice.
 constexpr int kBatch = 32;
 
@@ -69,6 +68,15 @@ Result<Calibration> calibrate(const CalibrateOptions& options, std::span<const s
   Calibration calibration;
   calibration.model = engine.model().metadata.at(kKeyDataHash);
   calibration.method = "smallest and largest";
+  for (const std::string& graph : options.graphs) {
+    if (!engine.plan(graph)) return error(ErrorId::E_MODEL_ARCH, "the model has no such graph", graph);
+    for (const NodeInfo& node : engine.plan(graph)->nodes()) {
+      for (const std::string& value : node.outputs) {
+        const auto begins = [&](const std::string& prefix) { return value.starts_with(prefix); };
+        if (std::ranges::any_of(options.keep, begins)) calibration.keep[graph].insert(value);
+      }
+    }
+  }
   int64_t vertebrae = 0;
   for (const std::string& path : pictures) {
     if (options.progress) options.progress(path);
@@ -76,8 +84,8 @@ Result<Calibration> calibrate(const CalibrateOptions& options, std::span<const s
     const SliceResult slice = pipeline->diagnose(picture, path, control);
     if (slice.status == "failed") return error(slice.error, "the diagnosis failed", path);
     vertebrae += static_cast<int64_t>(slice.vertebrae.size());
-    for (const char* graph : kGraphs) {
-      if (graph == kGraphs[1] && slice.vertebrae.empty()) continue;
+    for (const std::string& graph : options.graphs) {
+      if (graph == "classifier" && slice.vertebrae.empty()) continue;
       SPINERT_TRY(record(graph, *engine.plan(graph), calibration.ranges[graph]).at(path));
     }
     ++calibration.slices;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "runtime/calibration.h"
 #include "runtime/engine.h"
@@ -13,6 +14,11 @@ namespace spinert {
 
 struct CalibrateOptions {
   std::string model;
+  // The detector is not among them: it picks among boxes by their scores (graph/precision.h), and no part of it that is
+  // worth computing in codes passes the gate (docs/PERFORMANCE.md). A graph left out stays f32.
+  std::vector<std::string> graphs = {"classifier"};
+  // Values whose names begin so stay f32: the first half of the classifier, whose rounding all later layers see.
+  std::vector<std::string> keep = {"stem", "maxpool", "layer1.", "layer2."};
   int threads = 0;
   std::function<void(const std::string&)> progress;  // called before each picture; may be empty
 };

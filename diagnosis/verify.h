@@ -7,7 +7,8 @@
 // one side; it is counted as excused.
 //
 // In mixed precision weights and maps are rounded to 16 bits: a node that touches such numbers has the bound that the
-// 16-bit type's unit roundoff gives, and whole diagnoses have verify_limits("mixed").
+// 16-bit type's unit roundoff gives, and whole diagnoses have verify_limits("mixed"). In int8 nodes are held against
+// the reference on the same codes, within the operator's tolerance, and whole diagnoses against fp32.
 #pragma once
 
 #include <functional>
@@ -23,7 +24,7 @@ namespace spinert {
 struct VerifyLimits {
   double iou = 0.999, score = 1e-4, probability = 1e-4;
 };
-// fp32, or mixed: IoU 0.98, score 0.02, probability 0.01.
+// fp32, or mixed and int8: IoU 0.98, score 0.02, probability 0.01.
 VerifyLimits verify_limits(const std::string& precision);
 
 struct VerifyOptions {

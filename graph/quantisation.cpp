@@ -6,6 +6,7 @@
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d_stem/conv2d_stem.h"
 #include "kernels/linear/linear.h"
+#include "kernels/quantise/quantise.h"
 
 namespace spinert {
 namespace {
@@ -14,7 +15,8 @@ constexpr size_t kResidual = 3;  // of conv2d
 
 class Codes {
  public:
-  Codes(const Graph& graph, const std::set<std::string>& keep) : graph_(graph), codes_(graph.values.size(), false) {
+  Codes(const Graph& graph, const std::set<std::string>& keep)
+      : graph_(graph), keep_(keep), codes_(graph.values.size(), false) {
     for (const Node& node : graph.nodes) {
       if (!writes(node)) continue;
       const Value& y = graph.value(node.out[0]);
@@ -28,6 +30,11 @@ class Codes {
   }
 
   bool of(int number) const { return number != kAbsent && codes_[static_cast<size_t>(number)]; }
+  // A convolution or linear layer that computes codes from a kept value: it reads that value's codes.
+  bool reads_kept(const Node& node) const {
+    if (node.op->id != OpId::conv2d && node.op->id != OpId::linear) return false;
+    return of(node.out[0]) && !of(node.in[0]) && keep_.contains(graph_.value(node.in[0]).name);
+  }
 
  private:
   static bool writes(const Node& node) {
@@ -59,7 +66,7 @@ class Codes {
       case OpId::global_average_pool: break;
       case OpId::conv2d:
       case OpId::linear:
-        if (of(node.in[0])) break;
+        if (of(node.in[0]) || reads_kept(node)) break;
         if (node.op->id == OpId::conv2d && node.in.size() > kResidual) changed = drop(node.in[kResidual]) || changed;
         changed = drop(node.out[0]) || changed;
         break;
@@ -80,6 +87,7 @@ class Codes {
   }
 
   const Graph& graph_;
+  const std::set<std::string>& keep_;
   std::vector<bool> codes_;
 };
 
@@ -88,6 +96,14 @@ void set_output(Node& node, DType output) {
   auto params = std::make_shared<Params>(node.as<Params>());
   params->output = output;
   node.params = std::move(params);
+}
+
+// Puts a node that makes codes of a value in front of node n. Returns the codes.
+Result<int> insert_quantise(Graph& graph, size_t n, int value) {
+  SPINERT_ASSIGN(const int codes,
+                 graph.add(OpId::quantise, graph.value(value).name + ".codes", QuantiseParams{}, {value}));
+  std::rotate(graph.nodes.begin() + static_cast<std::ptrdiff_t>(n), graph.nodes.end() - 1, graph.nodes.end());
+  return codes;
 }
 
 }  // namespace
@@ -107,17 +123,31 @@ Status set_quantised_activations(Graph& graph, const ValueRanges& ranges, const 
     return error(ErrorId::E_CONFIG, "the calibration keeps an unknown value", "graph " + graph.name + ", " + name);
   }
   const Codes codes(graph, keep);
-  for (Node& node : graph.nodes) {
-    const bool in = !node.in.empty() && codes.of(node.in[0]), out = codes.of(node.out[0]);
-    if (out && node.op->id != OpId::max_pool2d) {
-      Value& value = graph.values[static_cast<size_t>(node.out[0])];
-      const auto range = ranges.find(value.name);
-      if (range == ranges.end()) {
-        return error(ErrorId::E_CONFIG, "the calibration lacks a value",
-                     "graph " + graph.name + ", value " + value.name)
-            .hint("Calibrate again: spinert convert --calibrate FOLDER.");
+  const auto set_codes = [&](int number, const std::string& name) -> Status {
+    const auto range = ranges.find(name);
+    if (range == ranges.end()) {
+      return error(ErrorId::E_CONFIG, "the calibration lacks a value", "graph " + graph.name + ", value " + name)
+          .hint("Calibrate again: spinert convert --calibrate FOLDER.");
+    }
+    graph.values[static_cast<size_t>(number)].type.quantisation = codes_of(range->second);
+    return {};
+  };
+  std::map<int, int> converted;  // kept value -> its codes
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const bool reads = codes.reads_kept(graph.nodes[n]);
+    if (reads) {
+      const int kept = graph.nodes[n].in[0];
+      if (!converted.contains(kept)) {
+        SPINERT_ASSIGN(converted[kept], insert_quantise(graph, n, kept));
+        SPINERT_TRY(set_codes(converted[kept], graph.value(kept).name));
+        ++n;
       }
-      value.type.quantisation = codes_of(range->second);
+      graph.nodes[n].in[0] = converted[kept];
+    }
+    Node& node = graph.nodes[n];
+    const bool in = reads || (!node.in.empty() && codes.of(node.in[0])), out = codes.of(node.out[0]);
+    if (out && node.op->id != OpId::max_pool2d) {
+      SPINERT_TRY(set_codes(node.out[0], graph.value(node.out[0]).name));
     }
     const DType output = in == out ? DType::none : out ? DType::u8 : DType::f32;
     switch (node.op->id) {

@@ -23,7 +23,9 @@ Quantisation codes_of(const ValueRange& range);
 // it through conv2d, linear, max_pool2d and roi_align store codes, as long as every reader takes codes: conv2d and
 // linear as input, conv2d as residual beside an input of codes, max_pool2d, global_average_pool, roi_align (all maps or
 // none), anchors (shapes alone). Graph outputs, scores and boxes stay f32, and so does what an operator without codes
-// reads. A conv2d or linear with an f32 input stays f32, weights included. keep: names of values that stay f32 besides.
+// reads. A conv2d or linear with an f32 input stays f32, weights included. keep: names of values that stay f32 besides;
+// what is computed from them alone stays f32 if it is kept too, and a conv2d or linear whose output is not kept reads
+// their codes, which a node `quantise` in front of it makes.
 //
 // All types are inferred again; parameters are changed on copies. Errors: E_CONFIG for a value that `ranges` lacks;
 // those of Graph::infer.

@@ -22,7 +22,6 @@
 #include "kernels/base/igemm/igemm_cut.h"
 #include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/quantise.h"
-#include "kernels/base/simd.h"
 #include "kernels/conv2d/conv2d_igemm.h"
 #include "kernels/linear/linear_igemm.h"
 #include "tests/ops/op_case.h"
@@ -39,6 +38,7 @@ namespace {
 
 #include "kernels/base/igemm/igemm_amx.inl"
 #include "kernels/base/igemm/igemm_row.inl"
+#include "tests/support/plain_kinds.inl"
 
 // ---- the model
 
@@ -269,37 +269,14 @@ TEST(TileModel, IntegersByHand) {
 
 // ---- products
 
-// The packed form of kernels/base/igemm/igemm_u8.h, from its description.
-struct PlainPacker {
-  static void pack(const IgemmCall& p, void* packed, ThreadPool&) {
-    const IgemmU8Packed layout(p);
-    std::memset(packed, 0, static_cast<size_t>(layout.bytes()));
-    auto* codes = static_cast<int8_t*>(packed);
-    auto* steps = reinterpret_cast<float*>(codes + layout.steps_at());
-    auto* sums = reinterpret_cast<int32_t*>(codes + layout.sums_at());
-    weight_steps(p.weight, layout.taps * layout.in_c, layout.out_c, steps);
-    const int64_t quads = layout.lines_per_tap() * kLineBytes / 4;  // of a tap
-    for (int64_t tap = 0; tap < layout.taps; ++tap) {
-      for (int64_t c = 0; c < layout.in_c; ++c) {
-        for (int64_t o = 0; o < layout.out_c; ++o) {
-          const int8_t code = quantised_weight(p.weight[(tap * layout.in_c + c) * layout.out_c + o], steps[o]);
-          const int64_t panel = o / 32, quad = (panel * layout.taps + tap) * quads + c / 4;
-          codes[(quad * 32 + o % 32) * 4 + c % 4] = code;
-          sums[o] += code;
-        }
-      }
-    }
-  }
-};
-
 struct ProductRow {
   KernelInfo info;
   DType type;
   bool trapped;  // a compiled kernel, its instructions carried out by the model
 };
 
-using Bf16Product = IgemmAmx<AmxModel, Simd, AmxBf16<AmxModel>>;
-using U8Product = IgemmAmx<AmxModel, Simd, AmxU8<AmxModel, PlainPacker>>;
+using Bf16Product = ModelProduct<PlainBf16Kind>;
+using U8Product = ModelProduct<PlainU8Kind>;
 const Kernel conv2d_bf16 = IgemmRow<Bf16Product, conv2d_igemm_call>::kernel();
 const Kernel linear_bf16 = IgemmRow<Bf16Product, linear_igemm_call>::kernel();
 const Kernel conv2d_u8 = IgemmRow<U8Product, conv2d_igemm_call>::kernel();

@@ -122,7 +122,7 @@ TEST_F(Cli, HelpVersionAndExitCodes) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.code, 0);
   EXPECT_TRUE(help.err.empty());
-  for (const char* command : {"diagnose", "convert", "inspect", "verify", "bench"}) {
+  for (const char* command : {"diagnose", "convert", "inspect", "verify", "bench", "phantom"}) {
     EXPECT_NE(help.out.find(command), std::string::npos);
     const Outcome own = run({command, "--help"});
     EXPECT_EQ(own.code, 0);

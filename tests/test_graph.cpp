@@ -305,5 +305,26 @@ TEST(HostileModel, TerabytesAreRefused) {
   EXPECT_EQ(open(folder.file("m"), {.memory_limit = 1 << 30}).id(), ErrorId::E_OOM_HOST);
 }
 
+// A chain of convolutions that would run for hours is refused before its memory is looked at; half of it is not.
+TEST(HostileModel, MoreWorkThanAnyDiagnosisNeeds) {
+  const TempDir folder;
+  const auto refusal = [&](int nodes) {
+    std::string chain;
+    for (int n = 1; n <= nodes; ++n) {
+      const std::string from = n == 1 ? "x" : "c" + std::to_string(n - 1), to = "c" + std::to_string(n);
+      chain += (n == 1 ? "" : ",") + (R"({"name":")" + to + R"(","op":"conv2d","inputs":[")" + from) +
+               R"(","w"],"outputs":[")" + to + R"("],"attributes":{"padding":1}})";
+    }
+    const std::string graph = R"({"g":{"inputs":[{"name":"x","dtype":"f32","shape":[1,4096,4096,64]}],"nodes":[)" +
+                              chain + R"(],"outputs":["c)" + std::to_string(nodes) + R"("]}})";
+    EXPECT_TRUE(graph_model::write(folder.file("m"), graph, {{"g.w", {3, 3, 64, 64}}}).ok());
+    return open(folder.file("m"), {.threads = 1, .memory_limit = 1 << 30});
+  };
+  EXPECT_EQ(refusal(50).id(), ErrorId::E_OOM_HOST) << "62 TFLOP";
+  const Status status = refusal(100);
+  EXPECT_EQ(status.id(), kArch);
+  EXPECT_NE(status.to_string().find("at most 100.0 TFLOP, got 123.7"), std::string::npos) << status.to_string();
+}
+
 }  // namespace
 }  // namespace spinert

@@ -96,6 +96,55 @@ TEST_F(Output, ReplaceChangesFilesOnlyWhenPublished) {
   EXPECT_EQ(names(path("out")), all_);
 }
 
+TEST_F(Output, ReplaceRemovesPreviewsOfTheOldResultAlone) {
+  const auto publish = [&](const std::vector<std::string>& previews, std::vector<std::string> inputs) {
+    auto output = open(path("out"), Overwrite::replace, std::move(inputs));
+    ASSERT_TRUE(output.ok());
+    for (const std::string& name : previews) ASSERT_TRUE(output.value().add(name, name, "s.png").ok());
+    ReportFacts facts;
+    facts.files = output.value().files();
+    // A report of a hostile folder: names that no run gives to a preview.
+    for (const char* name : {"../kept", "notes.txt", "preview-/../../kept.png", "preview-.png", "preview-a b.png"}) {
+      facts.files.push_back({name, to_hex(sha256("kept", 4)), {}});
+    }
+    ASSERT_TRUE(output.value().add("report.json", report_json(StudyResult{}, facts)).ok());
+    ASSERT_TRUE(output.value().publish().ok());
+  };
+  for (const char* name : {"kept", "out/notes.txt", "out/preview-a b.png"}) make(name, "kept");
+  publish({"preview-1.png", "preview-2.png", "preview-3.png", "preview-4.png"}, {});
+  make("out/preview-mine.png", "of nobody's report");
+  make("out/preview-3.png", "changed by somebody");
+  publish({"preview-1.png"}, {path("out/preview-4.png")});
+  EXPECT_EQ(names(path("out")), (Names{"report.json", "preview-1.png", "preview-3.png", "preview-4.png",
+                                       "preview-mine.png", "notes.txt", "preview-a b.png"}));
+  EXPECT_TRUE(fs::exists(path("kept")));
+  // What cannot be understood names nothing.
+  make("out/report.json", "{\"volatile\": {\"files\": [{\"name\": \"preview-1.png\"");
+  publish({"preview-5.png"}, {});
+  EXPECT_TRUE(fs::exists(path("out/preview-1.png")));
+}
+
+TEST_F(Output, PartsThatWaitComeBackWhole) {
+  std::string whole;
+  {
+    auto output = open(path("out"));
+    ASSERT_TRUE(output.ok());
+    auto spill = output.value().spill();
+    ASSERT_TRUE(spill.ok());
+    for (int i = 0; i < 3; ++i) {
+      const std::string part(300'000, static_cast<char>('a' + i));
+      whole += part;
+      ASSERT_TRUE(spill.value().append(part).ok());
+    }
+    const PutParts parts = [&](const Put& put) { return spill.value().copy(put); };
+    ASSERT_TRUE(output.value().add_parts("report.json", parts).ok());
+    EXPECT_EQ(output.value().files()[0].sha256, to_hex(sha256(whole.data(), whole.size())));
+    ASSERT_TRUE(output.value().publish().ok());
+  }
+  EXPECT_EQ(read(path("out/report.json")), whole);
+  EXPECT_EQ(names(path("out")), Names{"report.json"});
+}
+
 TEST_F(Output, SuffixTakesTheFirstFreeFolder) {
   for (const char* expected : {"out", "out-2", "out-3"}) {
     auto output = open(path("out"), Overwrite::suffix);

@@ -71,13 +71,16 @@ class Quantised : public Scratch {
     return ranges;
   }
 
+  // All that can be computed in codes is.
+  static CalibrateOptions everything() { return {.graphs = {"detector", "classifier"}, .keep = {}}; }
   // Ranges of two pictures, beside the model.
-  void calibrate_model() {
+  void calibrate_model(CalibrateOptions options) {
+    options.model = model_;
     std::vector<std::string> pictures;
     for (const uint64_t seed : {uint64_t{3}, uint64_t{4}}) {
       pictures.push_back(make("calibrate" + std::to_string(seed) + ".png", png(reduced::picture(128, 128, seed))));
     }
-    auto made = calibrate({.model = model_}, pictures);
+    auto made = calibrate(options, pictures);
     ASSERT_TRUE(made.ok()) << made.status().to_string();
     EXPECT_EQ(made.value().slices, 2);
     text_ = print_calibration(made.value());
@@ -127,11 +130,60 @@ TEST_F(Quantised, ValuesOfBothGraphs) {
   }
 }
 
-// What follows a value that stays f32 stays f32; what does not, becomes codes.
+// A kept value stays f32, and so does what only it could have fed with codes; the layers behind it read its codes,
+// which one node makes for all of them.
 TEST_F(Quantised, AValueThatIsKept) {
   Graph g = graph("classifier");
+  const size_t before = g.nodes.size();
   ASSERT_TRUE(set_quantised_activations(g, all_values(g), {"maxpool"}).ok());
-  for (const Value& value : g.values) EXPECT_NE(value.type.dtype, DType::u8) << value.name;
+  ASSERT_EQ(g.nodes.size(), before + 1);
+  const int codes = g.find("maxpool.codes");
+  ASSERT_NE(codes, kAbsent);
+  EXPECT_EQ(g.value(codes).type.dtype, DType::u8);
+  EXPECT_EQ(g.value(codes).type.quantisation, codes_of({-2, 6}));
+  for (const char* name : {"stem", "maxpool"}) EXPECT_EQ(g.value(g.find(name)).type.dtype, DType::f32) << name;
+  EXPECT_EQ(g.consumers(g.find("maxpool")).size(), 1u);
+  EXPECT_EQ(g.consumers(codes).size(), 2u);  // the first convolution and the shortcut of the first block
+  for (const Node& node : g.nodes) {
+    if (node.op->id != OpId::conv2d) continue;
+    EXPECT_EQ(g.value(node.in[0]).type.dtype, DType::u8) << node.name;
+    EXPECT_EQ(g.value(node.out[0]).type.dtype, DType::u8) << node.name;
+  }
+}
+
+TEST_F(Quantised, AnUnknownKeptValueIsRefused) {
+  Graph g = graph("classifier");
+  EXPECT_EQ(set_quantised_activations(g, all_values(g), {"no.such"}).id(), ErrorId::E_CONFIG);
+}
+
+// What `spinert convert --calibrate` makes: the detector is the fp32 one to the bit, the classifier changes over to
+// codes in its middle.
+TEST_F(Quantised, TheCalibrationOfTheProgram) {
+  calibrate_model({});
+  if (cpu_features().best < Level::avx512_vnni) GTEST_SKIP() << "this machine has no avx512_vnni";
+  const auto plain = open("cpu", "fp32", 2, 2), codes = open("cpu", "int8", 2, 2);
+  ASSERT_TRUE(plain.ok());
+  ASSERT_TRUE(codes.ok()) << codes.status().to_string();
+  int quantises = 0, wide = 0, narrow = 0;
+  for (const NodeInfo& node : codes.value()->engine().plan("classifier")->nodes()) {
+    quantises += node.op == "quantise";
+    if (node.op != "conv2d") continue;
+    (node.kernel.find("vnni") != std::string::npos || node.kernel.find("int8") != std::string::npos ? narrow : wide)++;
+  }
+  EXPECT_EQ(quantises, 1);
+  EXPECT_GT(wide, 0);
+  EXPECT_GT(narrow, 0);
+  const Picture picture = reduced::picture(128, 128, 5);
+  const SliceResult want = plain.value()->diagnose(picture, "a"), got = codes.value()->diagnose(picture, "a");
+  ASSERT_FALSE(want.vertebrae.empty());
+  ASSERT_EQ(got.vertebrae.size(), want.vertebrae.size());
+  bool differs = false;
+  for (size_t v = 0; v < want.vertebrae.size(); ++v) {
+    EXPECT_EQ(got.vertebrae[v].box, want.vertebrae[v].box);
+    EXPECT_EQ(got.vertebrae[v].score, want.vertebrae[v].score);
+    differs = differs || got.vertebrae[v].probabilities != want.vertebrae[v].probabilities;
+  }
+  EXPECT_TRUE(differs);
 }
 
 TEST_F(Quantised, AMissingValueIsNamed) {
@@ -144,7 +196,7 @@ TEST_F(Quantised, AMissingValueIsNamed) {
 }
 
 TEST_F(Quantised, FilesThatAreRefused) {
-  calibrate_model();
+  calibrate_model(everything());
   const auto model = ModelFile::open(model_);
   ASSERT_TRUE(model.ok());
   const std::string& hash = model.value().data_sha256();
@@ -195,7 +247,7 @@ TEST_F(Quantised, FilesThatAreRefused) {
 // Sums of codes are whole numbers, so that batch and threads cannot show; the reference differs by single codes.
 TEST_F(Quantised, Engines) {
   EXPECT_EQ(open("reference", "int8", 1, 1).status().id(), ErrorId::E_CONFIG);  // no calibration yet
-  calibrate_model();
+  calibrate_model(everything());
   if (cpu_features().best < Level::avx512_vnni) {
     EXPECT_EQ(open("cpu", "int8", 1, 1).status().id(), ErrorId::E_DEVICE);
     GTEST_SKIP() << "this machine has no avx512_vnni";

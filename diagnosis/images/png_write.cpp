@@ -12,7 +12,9 @@
 namespace spinert {
 namespace {
 
-constexpr int kDeflateLevel = 6;
+// On previews of slices (5 of ../shared/phantom) level 6 takes 65 ms for 288 KB, 3 takes 21 ms for 289 KB and 1 takes
+// 14 ms for 318 KB: beyond 3 the longer search finds nothing in a picture filtered by "up".
+constexpr int kDeflateLevel = 3;
 // "Up" on every row: close to the best single filter on smooth CT slices, and without a choice per row that would have
 // to be kept stable.
 constexpr uint8_t kFilterUp = 2;
@@ -37,18 +39,24 @@ bool valid_text(const PngText& text) {
          std::all_of(text.text.begin(), text.text.end(), [&](char c) { return printable(c) || c == '\n'; });
 }
 
-Result<std::vector<uint8_t>> encode(int width, int height, size_t channels, std::span<const uint8_t> pixels,
+struct Format {
+  uint8_t depth, colour;
+  size_t pixel_bytes;
+};
+constexpr Format kGrey8{8, kGrey, 1}, kGrey16{16, kGrey, 2}, kRgb8{8, kRgb, 3};
+
+Result<std::vector<uint8_t>> encode(int width, int height, const Format& format, std::span<const uint8_t> pixels,
                                     const PngText* text) {
   const auto max_side = static_cast<int>(kMaxPictureSide);
   if (width < 1 || height < 1 || width > max_side || height > max_side ||
-      pixels.size() != static_cast<size_t>(width) * static_cast<size_t>(height) * channels) {
+      pixels.size() != static_cast<size_t>(width) * static_cast<size_t>(height) * format.pixel_bytes) {
     return error(ErrorId::E_INTERNAL, "cannot encode PNG: size and pixels do not match")
-        .expected(std::to_string(width) + " x " + std::to_string(height) + " x " + std::to_string(channels),
+        .expected(std::to_string(width) + " x " + std::to_string(height) + " x " + std::to_string(format.pixel_bytes),
                   std::to_string(pixels.size()) + " bytes");
   }
   if (text != nullptr && !valid_text(*text)) return error(ErrorId::E_INTERNAL, "cannot encode PNG: text is not ASCII");
 
-  const size_t row_bytes = static_cast<size_t>(width) * channels;
+  const size_t row_bytes = static_cast<size_t>(width) * format.pixel_bytes;
   std::vector<uint8_t> filtered;
   filtered.reserve((row_bytes + 1) * static_cast<size_t>(height));
   for (size_t y = 0; y < static_cast<size_t>(height); ++y) {
@@ -71,7 +79,7 @@ Result<std::vector<uint8_t>> encode(int width, int height, size_t channels, std:
   put32(header, static_cast<uint32_t>(width));
   put32(header, static_cast<uint32_t>(height));
   // Bit depth, colour type, compression, filter and interlace methods.
-  header.insert(header.end(), {8, channels == 3 ? kRgb : kGrey, 0, 0, 0});
+  header.insert(header.end(), {format.depth, format.colour, 0, 0, 0});
   put_chunk(png, "IHDR", header);
   if (text != nullptr) {
     std::vector<uint8_t> body(text->keyword.begin(), text->keyword.end());
@@ -84,10 +92,10 @@ Result<std::vector<uint8_t>> encode(int width, int height, size_t channels, std:
   return png;
 }
 
-Result<std::vector<uint8_t>> encode_or_oom(int width, int height, size_t channels, std::span<const uint8_t> pixels,
+Result<std::vector<uint8_t>> encode_or_oom(int width, int height, const Format& format, std::span<const uint8_t> pixels,
                                            const PngText* text) {
   try {
-    return encode(width, height, channels, pixels, text);
+    return encode(width, height, format, pixels, text);
   } catch (const std::bad_alloc&) {
     return error(ErrorId::E_OOM_HOST, "no memory to encode a PNG");
   }
@@ -97,12 +105,26 @@ Result<std::vector<uint8_t>> encode_or_oom(int width, int height, size_t channel
 
 Result<std::vector<uint8_t>> encode_png_grey(int width, int height, std::span<const uint8_t> pixels,
                                              const PngText* text) {
-  return encode_or_oom(width, height, 1, pixels, text);
+  return encode_or_oom(width, height, kGrey8, pixels, text);
 }
 
 Result<std::vector<uint8_t>> encode_png_rgb(int width, int height, std::span<const uint8_t> pixels,
                                             const PngText* text) {
-  return encode_or_oom(width, height, 3, pixels, text);
+  return encode_or_oom(width, height, kRgb8, pixels, text);
+}
+
+Result<std::vector<uint8_t>> encode_png_grey16(int width, int height, std::span<const uint16_t> pixels) {
+  try {
+    std::vector<uint8_t> bytes;
+    bytes.reserve(pixels.size() * 2);
+    for (const uint16_t value : pixels) {
+      bytes.push_back(static_cast<uint8_t>(value >> 8));
+      bytes.push_back(static_cast<uint8_t>(value & 0xff));
+    }
+    return encode(width, height, kGrey16, bytes, nullptr);
+  } catch (const std::bad_alloc&) {
+    return error(ErrorId::E_OOM_HOST, "no memory to encode a PNG");
+  }
 }
 
 }  // namespace spinert

@@ -1,5 +1,5 @@
-// png_write.h - writes 8-bit grey and RGB pictures as PNG into memory. The same pixels and text give the same bytes:
-// compression level and filter are fixed and no time is stored.
+// png_write.h - writes 8-bit grey, 16-bit grey and RGB pictures as PNG into memory. The same pixels and text give the
+// same bytes: compression level and filter are fixed and no time is stored.
 #pragma once
 
 #include <cstdint>
@@ -22,5 +22,6 @@ Result<std::vector<uint8_t>> encode_png_grey(int width, int height, std::span<co
                                              const PngText* text = nullptr);
 Result<std::vector<uint8_t>> encode_png_rgb(int width, int height, std::span<const uint8_t> pixels,
                                             const PngText* text = nullptr);
+Result<std::vector<uint8_t>> encode_png_grey16(int width, int height, std::span<const uint16_t> pixels);
 
 }  // namespace spinert

@@ -38,6 +38,11 @@ JsonText& JsonText::end() {
   return *this;
 }
 
+JsonText& JsonText::foreign_elements() {
+  open_.back().empty = false;
+  return *this;
+}
+
 JsonText& JsonText::key(std::string_view name) {
   separate();
   out_ += quote_json(name);

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "diagnosis/report/text.h"
@@ -31,6 +32,10 @@ class JsonText {
   JsonText& texts(std::span<const std::string> values);
 
   const std::string& str() const { return out_; }
+  // What was written since the last call. With it a document leaves in parts; elements of the array that is open may
+  // come from elsewhere in between, at least one and with its comma, line break and indentation.
+  std::string take() { return std::exchange(out_, {}); }
+  JsonText& foreign_elements();
 
  private:
   struct Open {

@@ -279,7 +279,7 @@ Result<std::string> slice_section(const StudyResult& study, const SliceResult& s
   return html + "</section>\n";
 }
 
-std::string report_html(const StudyResult& study, const ReportFacts& facts, std::span<const std::string> sections) {
+std::string report_html_head(const StudyResult& study) {
   int most = 0;
   for (const SliceResult& slice : study.slices) {
     for (const Vertebra& vertebra : slice.vertebrae) most = std::max(most, vertebra.id);
@@ -293,9 +293,17 @@ std::string report_html(const StudyResult& study, const ReportFacts& facts, std:
       escape_html(study.status) + "</title>\n<style>\n" + page_style(most) + "</style>\n</head>\n<body>\n";
   html += "<div class=\"label\" role=\"note\"><div class=\"wrap\">" + escape_html(kResearchLabel) +
           (study.demo_model ? " Synthetic demo model." : "") + "</div></div>\n";
-  html += overview(study) + "<main class=\"wrap\">\n";
+  return html + overview(study) + "<main class=\"wrap\">\n";
+}
+
+std::string report_html_tail(const StudyResult& study, const ReportFacts& facts) {
+  return "</main>\n" + page_footer(study, facts) + "</body>\n</html>\n";
+}
+
+std::string report_html(const StudyResult& study, const ReportFacts& facts, std::span<const std::string> sections) {
+  std::string html = report_html_head(study);
   for (const std::string& section : sections) html += section;
-  return html + "</main>\n" + page_footer(study, facts) + "</body>\n</html>\n";
+  return html + report_html_tail(study, facts);
 }
 
 }  // namespace spinert

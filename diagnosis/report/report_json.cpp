@@ -119,7 +119,21 @@ std::map<std::string, std::string> dependency_versions() {
           {"zlib", ZLIB_VERSION}};
 }
 
-std::string report_json(const StudyResult& study, const ReportFacts& facts) {
+std::string slice_json(const StudyResult& study, const SliceResult& slice, size_t index) {
+  JsonText json;
+  json.begin_object().key("slices").begin_array();
+  if (index > 0) json.foreign_elements();
+  json.take();
+  write_slice(json, slice, study.class_names);
+  return json.take();
+}
+
+Status write_report_json(const StudyResult& study, const ReportFacts& facts, const PutParts& slices, const Put& put) {
+  Sha256 hash;
+  const Put put_hashed = [&](std::string_view text) {
+    hash.update(text);
+    return put(text);
+  };
   JsonText json;
   json.begin_object();
   json.key("schema").text(kReportSchema);
@@ -155,15 +169,30 @@ std::string report_json(const StudyResult& study, const ReportFacts& facts) {
       std::ranges::any_of(study.slices, [](const SliceResult& slice) { return slice.status != "failed"; });
   if (any_result) {
     json.key("slices").begin_array();
-    for (const SliceResult& slice : study.slices) write_slice(json, slice, study.class_names);
-    json.end();
+    SPINERT_TRY(put_hashed(json.take()));
+    SPINERT_TRY(slices(put_hashed));
+    json.foreign_elements().end();
   }
+  SPINERT_TRY(put_hashed(json.take()));
   // The comma after the deterministic part and its line break belong to it, whatever follows.
-  const std::string deterministic = json.str() + ",\n";
-  const Sha256Digest hash = sha256(deterministic.data(), deterministic.size());
-  write_volatile(json, study, facts, to_hex(hash));
+  hash.update(",\n");
+  write_volatile(json, study, facts, to_hex(hash.finish()));
   json.end();
-  return json.str() + "\n";
+  return put(json.take() + "\n");
+}
+
+std::string report_json(const StudyResult& study, const ReportFacts& facts) {
+  std::string text;
+  const Put append = [&text](std::string_view part) {
+    text += part;
+    return Status();
+  };
+  const PutParts slices = [&](const Put& put) -> Status {
+    for (size_t i = 0; i < study.slices.size(); ++i) SPINERT_TRY(put(slice_json(study, study.slices[i], i)));
+    return {};
+  };
+  // Nothing but the two functions above can fail, and they do not.
+  return write_report_json(study, facts, slices, append).ok() ? text : std::string();
 }
 
 }  // namespace spinert

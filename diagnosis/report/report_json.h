@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "diagnosis/report/parts.h"
 #include "diagnosis/result.h"
 
 namespace spinert {
@@ -34,6 +35,13 @@ struct ReportFacts {
 
 // A study without any slice that ended otherwise than "failed" has no "slices"; its reasons name every failure.
 std::string report_json(const StudyResult& study, const ReportFacts& facts);
+
+// The same in parts, so that the report of a long study is never in memory as a whole: slice_json() when a slice is
+// done, with comma and line break as its place in the list demands; write_report_json() at the end, where `slices` puts
+// those texts in order. It is not called for a study without "slices". Of study.slices only names, statuses and
+// the times are read.
+std::string slice_json(const StudyResult& study, const SliceResult& slice, size_t index);
+Status write_report_json(const StudyResult& study, const ReportFacts& facts, const PutParts& slices, const Put& put);
 
 // Versions of the libraries that this build reads pictures and files with.
 std::map<std::string, std::string> dependency_versions();

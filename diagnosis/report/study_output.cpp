@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "diagnosis/report/earlier_files.h"
 #include "weights/atomic_file.h"
 #include "weights/file_reader.h"
 #include "weights/sha256.h"
@@ -21,7 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLockName = ".spinert-lock";
 constexpr const char* kStagePrefix = ".spinert-stage-";
-constexpr const char* kReportName = "report.json";
 constexpr int kMaxSuffix = 9999;
 
 Status output_error(const std::string& what, const std::string& path, int code) {
@@ -62,6 +62,7 @@ void remove_stage(const std::string& stage) {
 StudyOutput::StudyOutput(StudyOutput&& other) noexcept
     : folder_(std::move(other.folder_)),
       stage_(std::exchange(other.stage_, {})),
+      last_(std::move(other.last_)),
       overwrite_(other.overwrite_),
       inputs_(std::move(other.inputs_)),
       files_(std::move(other.files_)),
@@ -112,7 +113,7 @@ Status StudyOutput::lock() {
 }
 
 bool StudyOutput::holds_result() const {
-  return exists(folder_ + '/' + kReportName) || exists(folder_ + "/report.html");
+  return exists(folder_ + '/' + last_) || exists(folder_ + "/report.html");
 }
 
 Status StudyOutput::prepare(const std::string& folder) {
@@ -129,10 +130,11 @@ Status StudyOutput::prepare(const std::string& folder) {
 }
 
 Result<StudyOutput> StudyOutput::open(const std::string& folder, Overwrite overwrite,
-                                      std::span<const std::string> inputs) {
+                                      std::span<const std::string> inputs, const std::string& last) {
   if (folder.empty()) return error(ErrorId::E_USAGE, "the output folder has no name", "-o");
   StudyOutput output;
   output.overwrite_ = overwrite;
+  output.last_ = last;
   const std::string target = canonical(folder);
   for (const std::string& input : inputs) {
     const std::string path = canonical(input);
@@ -169,6 +171,11 @@ Result<StudyOutput> StudyOutput::open(const std::string& folder, Overwrite overw
 }
 
 Status StudyOutput::add(const std::string& name, std::string_view bytes, const std::string& source) {
+  return add_parts(
+      name, [bytes](const Put& put) { return put(bytes); }, source);
+}
+
+Status StudyOutput::add_parts(const std::string& name, const PutParts& parts, const std::string& source) {
   const std::string target = folder_ + '/' + name;
   if (exists(target)) {
     if (overwrite_ != Overwrite::replace) {
@@ -181,9 +188,13 @@ Status StudyOutput::add(const std::string& name, std::string_view bytes, const s
     }
   }
   SPINERT_ASSIGN(AtomicFile file, AtomicFile::create(stage_ + '/' + name, AtomicFile::Existing::refuse));
-  SPINERT_TRY(file.write(bytes));
+  Sha256 hash;
+  SPINERT_TRY(parts([&](std::string_view part) {
+    hash.update(part);
+    return file.write(part);
+  }));
   SPINERT_TRY(file.commit());
-  files_.push_back({name, to_hex(sha256(bytes.data(), bytes.size())), source});
+  files_.push_back({name, to_hex(hash.finish()), source});
   return {};
 }
 
@@ -197,12 +208,24 @@ Status StudyOutput::sync_folder() const {
   return output_error("cannot sync the output folder", folder_, code);
 }
 
+// Only what the report of the earlier run names and nobody has changed since.
+void StudyOutput::remove_stale(const std::vector<WrittenFile>& earlier) const {
+  for (const WrittenFile& file : earlier) {
+    const std::string path = folder_ + '/' + file.name;
+    if (std::ranges::find(files_, file.name, &WrittenFile::name) != files_.end()) continue;
+    if (std::ranges::find(inputs_, canonical(path)) != inputs_.end() || !unchanged(folder_, file)) continue;
+    ::unlink(path.c_str());
+  }
+}
+
 Status StudyOutput::publish() {
+  std::vector<WrittenFile> earlier;
+  if (overwrite_ == Overwrite::replace) earlier = earlier_previews(folder_);
   std::vector<std::string> fresh;  // names that were free before; taken back if the run cannot be published as a whole
   Status status;
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
     const std::string from = stage_ + '/' + files_[i].name, to = folder_ + '/' + files_[i].name;
-    // report.json may not become durable before the files that it names.
+    // The last file may not become durable before the files that it names.
     if (i + 1 == files_.size()) status = sync_folder();
     if (!status.ok()) break;
     const bool replaces = exists(to);
@@ -213,6 +236,7 @@ Status StudyOutput::publish() {
     }
   }
   if (status.ok()) status = sync_folder();
+  if (status.ok()) remove_stale(earlier);
   if (!status.ok()) {
     for (auto path = fresh.rbegin(); path != fresh.rend(); ++path) ::unlink(path->c_str());
     return status;

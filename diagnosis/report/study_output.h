@@ -1,8 +1,8 @@
-// study_output.h - the folder that a study's results go to.
+// study_output.h - the folder that a study's results, or a set of phantoms, go to.
 //
 // All files of a run are first written, whole and durable, into a hidden folder inside the output folder; publish()
-// then renames them to their names, report.json last. So a result is complete when report.json is there, a full disk
-// leaves what was there before, and a process that dies leaves nothing that looks finished.
+// then renames them to their names, report.json (of phantoms truth.json) last. So a result is complete when that file
+// is there, a full disk leaves what was there before, and a process that dies leaves nothing that looks finished.
 // Two processes never write one folder at a time: a lock file is created exclusively and held until the end. A lock
 // left by a dead process is recognised, because the lock on the file itself died with it.
 // Errors: E_OUTPUT with the system's reason; E_USAGE for a path that the system calls too long.
@@ -13,21 +13,24 @@
 #include <vector>
 
 #include "diagnosis/report/report_json.h"
+#include "diagnosis/report/spill.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
 
 enum class Overwrite : unsigned char {
   never,    // refuse if the folder holds a result
-  replace,  // replace it, file by file
+  replace,  // replace it, file by file; previews of the old result that the new one does not have are removed
   suffix,   // take the first free of OUT, OUT-2, OUT-3, ...
 };
 
 class StudyOutput {
  public:
   // Creates the folder with its parents, locks it and looks for a result in it. `inputs`: the arguments of the command
-  // line; a folder inside one of them is refused, and no file of theirs is ever replaced.
-  static Result<StudyOutput> open(const std::string& folder, Overwrite overwrite, std::span<const std::string> inputs);
+  // line; a folder inside one of them is refused, and no file of theirs is ever replaced. `last`: the name of the file
+  // that is published last.
+  static Result<StudyOutput> open(const std::string& folder, Overwrite overwrite, std::span<const std::string> inputs,
+                                  const std::string& last = "report.json");
   // Without publish(): everything staged is removed, and the folder too if it was made for this run.
   ~StudyOutput();
   StudyOutput(StudyOutput&& other) noexcept;
@@ -37,20 +40,24 @@ class StudyOutput {
 
   // Stages one file; name has no slash. `source` goes into the record only.
   Status add(const std::string& name, std::string_view bytes, const std::string& source = {});
+  Status add_parts(const std::string& name, const PutParts& parts, const std::string& source = {});
+  // For text that waits for the end of the run; removed with everything staged.
+  Result<Spill> spill() const { return Spill::create(stage_); }
   // What has been added so far, for report.json.
   const std::vector<WrittenFile>& files() const { return files_; }
-  // Gives the files their names in the order of add(); report.json must have been added last.
+  // Gives the files their names in the order of add(); the file that completes the result must have been added last.
   Status publish();
 
  private:
   StudyOutput() = default;
   Status lock();
   Status sync_folder() const;
+  void remove_stale(const std::vector<WrittenFile>& earlier) const;
   bool holds_result() const;
   Status prepare(const std::string& folder);
   void abandon();
 
-  std::string folder_, stage_;
+  std::string folder_, stage_, last_;
   Overwrite overwrite_ = Overwrite::never;
   std::vector<std::string> inputs_;  // canonical paths of named files
   std::vector<WrittenFile> files_;

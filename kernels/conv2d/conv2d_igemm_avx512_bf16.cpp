@@ -24,9 +24,12 @@ namespace {
 
 #include "kernels/base/igemm/igemm_bf16.inl"
 #include "kernels/base/igemm/igemm_row.inl"
+#include "kernels/base/igemm/igemm_vectors.inl"
 
 constexpr int kTileRows = 14, kTileVectors = 2;
-using Engine = IgemmBf16<kTileRows, kTileVectors>;
+template <class Kind>
+using Body = IgemmVectors<Kind, kTileRows, kTileVectors>;
+using Engine = IgemmBf16<kTileVectors * 16, Body>;
 
 }  // namespace
 

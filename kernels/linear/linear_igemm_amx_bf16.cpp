@@ -1,17 +1,17 @@
 // linear_igemm_amx_bf16.cpp - backend cpu, level amx_bf16: linear over bf16 activations in tiles
-// Layout   x NHWC bf16, any C; weight packed as bf16 [panel of 32][chunk of 32 k][k / 2][32][k % 2];
-//          y NHWC bf16 or f32
+// Layout   x NHWC bf16, any C; weight packed as bf16 [panel of 32][chunk of 32 k][k / 2][32][k % 2]; y NHWC bf16 or
+//          f32
 // Tile     32 rows x 32 columns as 2 x 2 tiles of 16 x 16 sums, 2 tiles of A, 2 of B: all eight
-// Work     per tile and 32 of k: 4 products of 16 cycles, 4 tile loads; rows of a 1x1 layer of stride 1 straight from x
-// Bound    TMUL rate: 25.7 GFLOP of head.fc6 (1000 x 12544 -> 1024) at 1024 flop a cycle and core, 2 cores at 2.5 GHz
-// -> 5 ms;
-//          its weight (26 MB) from memory once per 256 rows at 20 GB/s -> 5 ms (predicted, not measured)
-// Measured not measured: no machine with AMX was at hand. AMX code counts as untested until it has run on a CPU with
-//          AMX; here its instructions are carried out by a model (tests/support/amx_model.h)
+// Work     per tile and 32 of k: 4 products of 16 cycles, 4 tile loads; rows of a 1x1 layer of stride 1 straight from
+//          x
+// Bound    TMUL rate, 1024 flop a cycle and core: 5.7 TFLOP/s measured from two cores -> 25.7 GFLOP of head.fc6 (1000
+//          x 12544 -> 1024) in 4.5 ms
+// Measured 2-core Xeon VM (Emerald Rapids class), 2 threads, beside other work, so the least of three interleaved
+//          runs, 2026-11-28: head.fc6 17.5 ms
 // Rejects  activations other than bf16
 // Numerics per 32 of k the even and the odd products are two fused chains in f32, added to each other and to the sum;
 //          chunks in the order k; denormals count as zero; same bytes for every thread count and batch
-// Tried    nothing: without a machine every variant would be a guess. The packed weight is that of avx512_bf16
+// Tried    see conv2d_igemm_amx_bf16.cpp
 #include <algorithm>
 #include <cstring>
 
@@ -19,7 +19,6 @@
 #include "kernels/base/igemm/igemm_amx.h"
 #include "kernels/base/igemm/igemm_bf16.h"
 #include "kernels/base/igemm/igemm_cut.h"
-#include "kernels/base/igemm/igemm_u8.h"
 #include "kernels/base/simd.h"
 #include "kernels/linear/linear_igemm.h"
 
@@ -27,9 +26,12 @@ namespace spinert {
 namespace {
 
 #include "kernels/base/igemm/igemm_amx.inl"
+#include "kernels/base/igemm/igemm_bf16.inl"
 #include "kernels/base/igemm/igemm_row.inl"
 
-using Engine = IgemmAmx<AmxTiles, SimdAvx512, AmxBf16<AmxTiles>>;
+template <class Kind>
+using Body = IgemmAmx<AmxTiles, Kind>;
+using Engine = IgemmBf16<kAmxPanel, Body>;
 
 }  // namespace
 

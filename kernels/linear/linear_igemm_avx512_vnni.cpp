@@ -23,8 +23,10 @@ namespace {
 
 #include "kernels/base/igemm/igemm_row.inl"
 #include "kernels/base/igemm/igemm_u8.inl"
+#include "kernels/base/igemm/igemm_vectors.inl"
 
-using Engine = IgemmU8;
+constexpr int kTileRows = 14, kTileVectors = kIgemmU8Panel / U8Kind::kLanes;
+using Engine = IgemmU8<IgemmVectors<U8Kind, kTileRows, kTileVectors>>;
 
 }  // namespace
 

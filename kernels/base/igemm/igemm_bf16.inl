@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/base/activate_vector.inl"
-#include "kernels/base/igemm/igemm_vectors.inl"
 
 // Y: the type of y, bf16 or float.
 template <class Y>
@@ -11,6 +10,7 @@ struct Bf16Kind {
   using Acc = __m512;
   using A = __m512bh;
   using B = __m512bh;
+  static constexpr DType kX = DType::bf16;
   static constexpr int64_t kLanes = 16;
 
   explicit Bf16Kind(const IgemmCall& p)
@@ -61,12 +61,9 @@ struct Bf16Kind {
   }
 };
 
-template <int kTileRows, int kTileVectors>
+// Body<Kind>: how the sums are made, over vectors or in tiles; kPanel: the columns of one of its panels.
+template <int64_t kPanel, template <class> class Body>
 class IgemmBf16 {
-  template <class Y>
-  using Vectors = IgemmVectors<Bf16Kind<Y>, kTileRows, kTileVectors>;
-  static constexpr int64_t kPanel = kTileVectors * 16;
-
  public:
   static constexpr unsigned kAlsoTakes = kTakesBf16;
 
@@ -75,12 +72,14 @@ class IgemmBf16 {
   static void pack(const IgemmCall& p, void* packed, ThreadPool& pool) {
     igemm_bf16_pack(p, kPanel, static_cast<bf16*>(packed), pool);
   }
-  static int64_t scratch_bytes(const IgemmCall& p, int threads) { return Vectors<float>::scratch_bytes(p, threads); }
+  static int64_t scratch_bytes(const IgemmCall& p, int threads) {
+    return Body<Bf16Kind<float>>::scratch_bytes(p, threads);
+  }
   static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
     if (p.y.dtype == DType::f32) {
-      Vectors<float>::run(p, Bf16Kind<float>(p), scratch, pool);
+      Body<Bf16Kind<float>>::run(p, Bf16Kind<float>(p), scratch, pool);
     } else {
-      Vectors<bf16>::run(p, Bf16Kind<bf16>(p), scratch, pool);
+      Body<Bf16Kind<bf16>>::run(p, Bf16Kind<bf16>(p), scratch, pool);
     }
   }
 };

@@ -6,14 +6,13 @@
 // End    factor, bias and residual come divided by the output's scale, so that a code is one conversion away
 #pragma once
 
-#include "kernels/base/igemm/igemm_vectors.inl"
-
 // The arithmetic of one call, with everything per output channel made ready.
 class U8Kind {
  public:
   using Acc = __m512i;
   using A = __m512i;
   using B = __m512i;
+  static constexpr DType kX = DType::u8;
   static constexpr int64_t kLanes = 16;
 
   // multipliers: memory of multiplier_bytes().
@@ -122,12 +121,11 @@ class U8Kind {
   bool to_codes_, sigmoid_;
 };
 
+// Body: how the sums are made, over vectors or in tiles, in panels of kIgemmU8Panel.
+template <class Body>
 class IgemmU8 {
-  static constexpr int kRows = 14, kVectors = 2;
-  using Vectors = IgemmVectors<U8Kind, kRows, kVectors>;
   static constexpr int64_t kLanes = U8Kind::kLanes, kStepBytes = kIgemmU8Panel * 4;  // of B for 4 k
   static constexpr __mmask16 kAll = 0xffff;
-  static_assert(kIgemmU8Panel == kVectors * kLanes);
 
  public:
   static constexpr unsigned kAlsoTakes = kTakesU8;
@@ -143,18 +141,18 @@ class IgemmU8 {
   }
   // The multipliers of one call come first.
   static int64_t scratch_bytes(const IgemmCall& p, int threads) {
-    return U8Kind::multiplier_bytes(p) + Vectors::scratch_bytes(p, threads);
+    return U8Kind::multiplier_bytes(p) + Body::scratch_bytes(p, threads);
   }
   static void run(const IgemmCall& p, void* scratch, ThreadPool& pool) {
     const U8Kind kind(p, static_cast<float*>(scratch));
-    Vectors::run(p, kind, static_cast<uint8_t*>(scratch) + U8Kind::multiplier_bytes(p), pool);
+    Body::run(p, kind, static_cast<uint8_t*>(scratch) + U8Kind::multiplier_bytes(p), pool);
   }
 
  private:
   static void pack_panel(const IgemmU8Packed& layout, const float* weight, int64_t panel, void* packed) {
     auto* bytes = static_cast<uint8_t*>(packed);
     const int64_t per_tap = layout.lines_per_tap() * kLineBytes;
-    for (int v = 0; v < kVectors; ++v) {
+    for (int64_t v = 0; v < kIgemmU8Panel / kLanes; ++v) {
       const int64_t o = panel * kIgemmU8Panel + v * kLanes;
       const auto left = std::clamp<int64_t>(layout.out_c - o, 0, kLanes);
       const auto mask = static_cast<__mmask16>((1u << left) - 1u);
