@@ -66,7 +66,8 @@ void NetworkBuilder::check_finite(const std::string& name, const std::vector<flo
 
 int NetworkBuilder::conv_bn(const std::string& conv_name, const std::string& norm, const std::string& output, int x,
                             const ConvSpec& spec) {
-  std::vector<float> weight = source_.take(conv_name + ".weight", {spec.out, spec.in, spec.kernel, spec.kernel});
+  std::vector<float> weight =
+      source_.take(conv_name + ".weight", {spec.out, spec.group_in(), spec.kernel, spec.kernel});
   const auto gamma = source_.take(norm + ".weight", {spec.out});
   const auto beta = source_.take(norm + ".bias", {spec.out});
   const auto mean = source_.take(norm + ".running_mean", {spec.out});
@@ -87,18 +88,18 @@ int NetworkBuilder::conv_bn(const std::string& conv_name, const std::string& nor
     }
     for (const double offset : folded.offset) bias.push_back(static_cast<float>(offset));
   }
-  const int w = constant(output + ".weight", {spec.kernel, spec.kernel, spec.in, spec.out},
-                         conv_layout(weight, spec.out, spec.in, spec.kernel), true);
+  const int w = constant(output + ".weight", {spec.kernel, spec.kernel, spec.group_in(), spec.out},
+                         conv_layout(weight, spec.out, spec.group_in(), spec.kernel), true);
   const int b = constant(output + ".bias", {spec.out}, std::move(bias), false);
   return conv(output, x, {w, b}, spec);
 }
 
 NetworkBuilder::Constants NetworkBuilder::conv_constants(const std::string& conv_name, const std::string& name,
                                                          const ConvSpec& spec) {
-  const auto weight = source_.take(conv_name + ".weight", {spec.out, spec.in, spec.kernel, spec.kernel});
+  const auto weight = source_.take(conv_name + ".weight", {spec.out, spec.group_in(), spec.kernel, spec.kernel});
   auto bias = source_.take(conv_name + ".bias", {spec.out});
-  const int w = constant(name + ".weight", {spec.kernel, spec.kernel, spec.in, spec.out},
-                         conv_layout(weight, spec.out, spec.in, spec.kernel), true);
+  const int w = constant(name + ".weight", {spec.kernel, spec.kernel, spec.group_in(), spec.out},
+                         conv_layout(weight, spec.out, spec.group_in(), spec.kernel), true);
   return {w, constant(name + ".bias", {spec.out}, std::move(bias), false)};
 }
 
@@ -106,6 +107,7 @@ int NetworkBuilder::conv(const std::string& output, int x, Constants constants, 
   Conv2dParams params;
   params.stride = spec.stride;
   params.padding = spec.padding;
+  params.groups = spec.groups;
   return add(OpId::conv2d, {output}, params, {x, constants.weight, constants.bias});
 }
 
@@ -125,6 +127,10 @@ int NetworkBuilder::linear_of_map(const std::string& layer, const std::string& o
 
 int NetworkBuilder::relu(const std::string& output, int x) {
   return add(OpId::relu, {output}, ReluParams{}, {x});
+}
+
+int NetworkBuilder::relu6(const std::string& output, int x) {
+  return add(OpId::relu, {output}, ReluParams{6}, {x});
 }
 
 Status NetworkBuilder::finish(const std::string& architecture) const {

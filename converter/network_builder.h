@@ -2,8 +2,8 @@
 // norm, changes the layout, adds the constants and appends the node of the unfused graph.
 //
 // Problems are collected instead of returned, so that an architecture reads like the network it describes; finish()
-// tells. Layouts: convolution OIHW -> [kh][kw][in][out], linear [out][in] -> [in][out]. Folding is done in double and
-// rounded once.
+// tells. Layouts: convolution OIHW -> [kh][kw][in / groups][out], linear [out][in] -> [in][out]. Folding is done in
+// double and rounded once.
 #pragma once
 
 #include <string>
@@ -23,7 +23,8 @@ struct ConvertedTensor {
 };
 
 struct ConvSpec {
-  int64_t in = 0, out = 0, kernel = 1, stride = 1, padding = 0;
+  int64_t in = 0, out = 0, kernel = 1, stride = 1, padding = 0, groups = 1;
+  int64_t group_in() const { return in / groups; }  // input channels of one output channel
 };
 
 class NetworkBuilder {
@@ -60,6 +61,7 @@ class NetworkBuilder {
   int linear_of_map(const std::string& layer, const std::string& output, int x, int64_t channels, int64_t side,
                     int64_t out);
   int relu(const std::string& output, int x);
+  int relu6(const std::string& output, int x);
 
   // Problems of the checkpoint come first, then those of the graph.
   Status finish(const std::string& architecture) const;
@@ -75,7 +77,8 @@ class NetworkBuilder {
   Status status_;
 };
 
-// OIHW -> [kh][kw][in][out]. values may be empty (a tensor that was missing): the result is empty too.
+// OIHW -> [kh][kw][in][out], `in` channels per group. values may be empty (a tensor that was missing): so is the
+// result.
 std::vector<float> conv_layout(const std::vector<float>& values, int64_t out, int64_t in, int64_t kernel);
 // [out][channels][places] -> [places][channels][out]; with one place, the transposition of a linear layer.
 std::vector<float> linear_layout(const std::vector<float>& values, int64_t out, int64_t channels, int64_t places);

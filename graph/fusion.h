@@ -18,8 +18,8 @@ Status fuse_stem(Graph& graph);
 // become one fpn_merge. After fuse_epilogues.
 void fuse_fpn_merge(Graph& graph);
 
-// A 3x3 convolution with relu and two 1x1 convolutions on its result, on several maps with the same weights: one
-// rpn_head for all maps. After fuse_epilogues.
+// A 3x3 convolution with relu and two 1x1 convolutions on its result, on several maps (two at least) with the same
+// weights: one rpn_head for all maps. After fuse_epilogues.
 void fuse_rpn_head(Graph& graph);
 
 // What pays depends on the backend: on the cpu Winograd beats fpn_merge.

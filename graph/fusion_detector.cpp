@@ -65,7 +65,8 @@ bool find_head_level(const Graph& graph, int n, HeadLevel& level, HeadWeights& w
 // One node at the place of the last level's first convolution: every map exists there. Nothing may read an output
 // before it.
 bool fuse_head(Graph& graph, const std::vector<HeadLevel>& levels, const HeadWeights& weights) {
-  if (levels.size() > kRpnHeadMaxLevels) return false;
+  // One level has no call to save, and the plain rows know more shapes.
+  if (levels.size() < 2 || levels.size() > kRpnHeadMaxLevels) return false;
   const auto node = [&](int n) -> const Node& { return graph.nodes[static_cast<size_t>(n)]; };
   const int place = levels.back().hidden;
   const DType type = graph.value(node(place).in[kX]).type.dtype;

@@ -75,6 +75,15 @@ const Topology kTopologies[] = {
        const int x = n.input({2, 6, 6, 4});
        n.output(n.add(x, n.conv(x)));
      }},
+    {"inverted residual: depthwise, relu6, a sum without activation", "conv2d conv2d conv2d",
+     [](Net& n) {
+       const int x = n.input({1, 7, 9, 4});
+       const int expanded = n.relu(n.conv_with(x, n.constant({1, 1, 4, 24}), n.constant({24}), {}), 6);
+       const int depthwise =
+           n.conv_with(expanded, n.constant({3, 3, 1, 24}), n.constant({24}), {.padding = 1, .groups = 24});
+       const int projected = n.conv_with(n.relu(depthwise, 6), n.constant({1, 1, 24, 4}), n.constant({4}), {});
+       n.output(n.add(x, projected));
+     }},
     {"the convolution is an output too", "conv2d relu",
      [](Net& n) {
        const int c = n.conv(n.input({1, 6, 6, 4}));

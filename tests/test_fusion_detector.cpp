@@ -194,6 +194,10 @@ const Topology kTopologies[] = {
        const auto w = n.head_weights();
        for (const int64_t side : {8, 4, 2}) n.head_outputs(n.head(n.input({1, side, side + 1, 4}), w));
      }},
+    {"a head of one level", "conv2d conv2d conv2d",
+     [](Net& n) {
+       n.head_outputs(n.head(n.input({1, 6, 6, 4}), n.head_weights()));
+     }},
     {"deltas before logits", "rpn_head",
      [](Net& n) {
        const auto w = n.head_weights();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "diagnosis/verify.h"
 #include "kernels/conv2d/conv2d.h"
@@ -16,14 +17,19 @@ namespace {
 
 constexpr const char* kBrokenNode = "body.layer2.0.conv1";
 
-VerifyReport run_verify(const std::vector<std::string>& levels) {
-  static const std::string model = [] {
-    auto made = reduced::make(testing::TempDir() + "/spinert_test_verify");
+constexpr const char* kFpn = "fasterrcnn_reduced_fpn";
+
+VerifyReport run_verify(const std::vector<std::string>& levels, const std::string& detector = kFpn) {
+  static std::map<std::string, std::string> models;
+  if (!models.contains(detector)) {
+    auto made = reduced::make(testing::TempDir() + "/spinert_test_verify_" + detector,
+                              detector.ends_with("_fpn") ? reduced::kSeed : reduced::kOneMapSeed,
+                              reduced::config_text(detector));
     EXPECT_TRUE(made.ok()) << made.status().to_string();
-    return made.value();
-  }();
+    models[detector] = made.value();
+  }
   VerifyOptions options;
-  options.model = model;
+  options.model = models[detector];
   options.levels = levels;
   options.threads = 2;
   const NamedPicture input{"slice", reduced::picture(120, 100, 3)};
@@ -77,15 +83,18 @@ TEST(Verify, SoundBackendPassesOnEveryLevel) {
   for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
     if (level <= cpu_features().best) levels.emplace_back(level_name(level));
   }
-  const VerifyReport report = run_verify(levels);
-  ASSERT_EQ(report.levels.size(), levels.size());
-  for (const LevelReport& level : report.levels) {
-    EXPECT_TRUE(level.breach.ok()) << level.level << ": " << level.breach.to_string();
-    EXPECT_GT(level.nodes.size(), 40u);
-    EXPECT_GT(level.global.vertebrae, 0);
-    for (const NodeCheck& node : level.nodes) EXPECT_GT(node.compared + 1, 0) << node.node;
+  for (const char* detector : {kFpn, "fasterrcnn_reduced_c5", "fasterrcnn_reduced_mobilenet"}) {
+    SCOPED_TRACE(detector);
+    const VerifyReport report = run_verify(levels, detector);
+    ASSERT_EQ(report.levels.size(), levels.size());
+    for (const LevelReport& level : report.levels) {
+      EXPECT_TRUE(level.breach.ok()) << level.level << ": " << level.breach.to_string();
+      EXPECT_GT(level.nodes.size(), 40u);
+      EXPECT_GT(level.global.vertebrae, 0);
+      for (const NodeCheck& node : level.nodes) EXPECT_GT(node.compared + 1, 0) << node.node;
+    }
+    EXPECT_TRUE(report.ok());
   }
-  EXPECT_TRUE(report.ok());
 }
 
 struct Plant {

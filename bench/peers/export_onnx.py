@@ -18,27 +18,33 @@ from torchvision.ops import boxes as box_ops
 OPSET = 17
 BATCHES = (1, 8, 64)
 PARTS = ("trunk", "propose", "head", "select")
-LEVELS = 5  # of the RPN; the box head reads the first four
 # Single convolutions: channels and side of the picture. A chain of 1 and one of CHAIN layers; the difference is the
 # time of layers inside a network, without the reordering of inputs and outputs that only a single layer pays.
 CONVOLUTIONS = {"conv256": (256, 256), "conv64": (64, 256)}
 CHAIN = 3
 
 
+def levels(detector: nn.Module) -> tuple[int, int]:
+    """Maps that the RPN reads, and how many of them, from the first, the box head reads: 5 and 4, or 1 and 1."""
+    return len(detector.rpn.anchor_generator.sizes), len(detector.roi_heads.box_roi_pool.featmap_names)
+
+
 class Trunk(nn.Module):
-    """[3][size][size] grey/255 -> four pyramid levels, five objectness maps, five delta maps."""
+    """[3][size][size] grey/255 -> maps of the box head, an objectness map and a delta map of each RPN level."""
 
     def __init__(self, detector: nn.Module) -> None:
         super().__init__()
         self.backbone, self.head = detector.backbone, detector.rpn.head
+        self.regions = levels(detector)[1]
         mean, std = (torch.tensor(v)[:, None, None] for v in (detector.transform.image_mean, detector.transform.image_std))
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        features = list(self.backbone(((image - self.mean) / self.std)[None]).values())
+        maps = self.backbone(((image - self.mean) / self.std)[None])
+        features = [maps] if isinstance(maps, torch.Tensor) else list(maps.values())
         objectness, deltas = self.head(features)
-        return (*features[: LEVELS - 1], *objectness, *deltas)
+        return (*features[: self.regions], *objectness, *deltas)
 
 
 class Propose(nn.Module):
@@ -47,10 +53,11 @@ class Propose(nn.Module):
     def __init__(self, detector: nn.Module, size: int) -> None:
         super().__init__()
         self.rpn, self.pool, self.size = detector.rpn, detector.roi_heads.box_roi_pool, size
+        self.levels, self.regions = levels(detector)
 
     def forward(self, *maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features, rest = list(maps[: LEVELS - 1]), maps[LEVELS - 1 :]
-        objectness, deltas = list(rest[:LEVELS]), list(rest[LEVELS:])
+        features, rest = list(maps[: self.regions]), maps[self.regions :]
+        objectness, deltas = list(rest[: self.levels]), list(rest[self.levels :])
         sizes = [(self.size, self.size)]
         picture = ImageList(torch.zeros(1, 3, self.size, self.size), sizes)
         anchors = self.rpn.anchor_generator(picture, objectness)

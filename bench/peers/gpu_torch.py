@@ -28,8 +28,8 @@ FEATURE_LEVELS = 4
 def fold_pipeline(pipeline: torch_pipeline.Pipeline) -> None:
     # torchvision as it is installed: the log of close decisions belongs to the reference, not to a timed peer.
     torch_pipeline.box_ops.batched_nms = torch_pipeline.box_ops._batched_nms_vanilla
-    for body in (pipeline.detector.backbone.body, pipeline.classifier):
-        fold_norms(body, [block for n in range(1, 5) for block in getattr(body, f"layer{n}")])
+    for network in (pipeline.detector.backbone, pipeline.classifier):
+        fold_norms(network)
 
 
 def cut_patches(canvas: torch.Tensor, boxes: torch.Tensor, table: torch.Tensor, size: int) -> torch.Tensor:

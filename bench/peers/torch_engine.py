@@ -15,20 +15,15 @@ import torch_pipeline
 ROI_BOXES, ROI_CHANNELS, ROI_SIDE = 1000, 256, 256  # RoIAlign alone: boxes, channels, side of the finest of 4 levels
 
 
-def fold_norms(body: Any, blocks: Any) -> None:
-    """Batch norms into the convolutions of a ResNet, as an expert user of torch does."""
-
-    def fold(owner: Any, conv: str, norm: str) -> None:
-        setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
-        setattr(owner, norm, nn.Identity())
-
-    fold(body, "conv1", "bn1")
-    for block in blocks:
-        for number in (1, 2, 3):
-            if hasattr(block, f"conv{number}"):
-                fold(block, f"conv{number}", f"bn{number}")
-        if block.downsample is not None:
-            block.downsample = nn.Sequential(fuse_conv_bn_eval(block.downsample[0], block.downsample[1]))
+def fold_norms(network: nn.Module) -> None:
+    """Batch norms into the convolutions before them, as an expert user of torch does: neighbours among the children."""
+    for module in list(network.modules()):
+        before: tuple[str, nn.Module] | None = None
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d) and before and isinstance(before[1], nn.Conv2d):
+                setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
+                setattr(module, name, nn.Identity())
+            before = name, child
 
 
 def folded(job: dict[str, Any]) -> torch_pipeline.Pipeline:
@@ -41,8 +36,8 @@ def folded(job: dict[str, Any]) -> torch_pipeline.Pipeline:
         pipeline = torch_pipeline.Pipeline.from_checkpoints(paths["detector"], paths["classifier"], config)
     # torchvision as it is installed: the log of close decisions belongs to the reference, not to a timed peer.
     torch_pipeline.box_ops.batched_nms = torch_pipeline.box_ops._batched_nms_vanilla
-    for body in (pipeline.detector.backbone.body, pipeline.classifier):
-        fold_norms(body, [block for n in range(1, 5) for block in getattr(body, f"layer{n}")])
+    for network in (pipeline.detector.backbone, pipeline.classifier):
+        fold_norms(network)
     return pipeline
 
 

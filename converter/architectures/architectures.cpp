@@ -8,6 +8,10 @@ namespace {
 constexpr Architecture kArchitectures[] = {
     {"fasterrcnn_resnet18_fpn", Architecture::Role::detector, build_fasterrcnn_resnet18_fpn},
     {"fasterrcnn_reduced_fpn", Architecture::Role::detector, build_fasterrcnn_reduced_fpn},
+    {"fasterrcnn_resnet18_c5", Architecture::Role::detector, build_fasterrcnn_resnet18_c5},
+    {"fasterrcnn_reduced_c5", Architecture::Role::detector, build_fasterrcnn_reduced_c5},
+    {"fasterrcnn_mobilenet_v2", Architecture::Role::detector, build_fasterrcnn_mobilenet_v2},
+    {"fasterrcnn_reduced_mobilenet", Architecture::Role::detector, build_fasterrcnn_reduced_mobilenet},
     {"resnet50_multilabel", Architecture::Role::classifier, build_resnet50_multilabel},
     {"resnet_reduced_multilabel", Architecture::Role::classifier, build_resnet_reduced_multilabel},
 };

@@ -30,6 +30,11 @@ Result<std::vector<ExpectedTensor>> expected_tensors(const Architecture& archite
 Status build_fasterrcnn_resnet18_fpn(NetworkBuilder& builder, const PipelineConfig& config);
 // The same with two to three orders of magnitude fewer weights. For tests that run a whole model in milliseconds.
 Status build_fasterrcnn_reduced_fpn(NetworkBuilder& builder, const PipelineConfig& config);
+// Faster R-CNN over the last map of a ResNet of basic blocks, and over that of MobileNetV2; each with its reduced form.
+Status build_fasterrcnn_resnet18_c5(NetworkBuilder& builder, const PipelineConfig& config);
+Status build_fasterrcnn_reduced_c5(NetworkBuilder& builder, const PipelineConfig& config);
+Status build_fasterrcnn_mobilenet_v2(NetworkBuilder& builder, const PipelineConfig& config);
+Status build_fasterrcnn_reduced_mobilenet(NetworkBuilder& builder, const PipelineConfig& config);
 // ResNet of bottleneck blocks with one sigmoid per class.
 Status build_resnet50_multilabel(NetworkBuilder& builder, const PipelineConfig& config);
 Status build_resnet_reduced_multilabel(NetworkBuilder& builder, const PipelineConfig& config);

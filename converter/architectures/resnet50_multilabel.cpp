@@ -31,7 +31,7 @@ Status build(NetworkBuilder& b, const PipelineConfig& config, const ResNetSpec& 
   const int patches = b.add(OpId::crop_resize, {"patches"}, crop, {canvas, boxes});
   const int image =
       b.add(OpId::normalise, {"image"}, NormaliseParams{config.classifier.mean, config.classifier.std}, {patches});
-  int x = resnet_stem(b, "", "", image, spec.stem);
+  int x = resnet_stem(b, "conv1", "bn1", "", image, spec.stem);
   int64_t channels = spec.stem;
   for (int layer = 0; layer < 4; ++layer) {
     for (int64_t block = 0; block < spec.blocks[layer]; ++block) {

@@ -20,9 +20,10 @@ int add_and_relu(NetworkBuilder& b, const std::string& output, int x, int identi
 
 }  // namespace
 
-int resnet_stem(NetworkBuilder& b, const std::string& source, const std::string& prefix, int image, int64_t out) {
-  const int conv = b.conv_bn(source + "conv1", source + "bn1", prefix + "conv1", image, {3, out, 7, 2, 3});
-  const int stem = b.relu(prefix + "stem", conv);
+int resnet_stem(NetworkBuilder& b, const std::string& conv, const std::string& norm, const std::string& prefix,
+                int image, int64_t out) {
+  const int conv1 = b.conv_bn(conv, norm, prefix + "conv1", image, {3, out, 7, 2, 3});
+  const int stem = b.relu(prefix + "stem", conv1);
   return b.add(OpId::max_pool2d, {prefix + "maxpool"}, MaxPool2dParams{3, 2, 1}, {stem});
 }
 
@@ -32,6 +33,21 @@ int basic_block(NetworkBuilder& b, const std::string& source, const std::string&
   const int relu1 = b.relu(output + ".relu1", conv1);
   const int conv2 = b.conv_bn(source + ".conv2", source + ".bn2", output + ".conv2", relu1, {out, out, 3, 1, 1});
   return add_and_relu(b, output, conv2, shortcut(b, source, output, x, in, out, stride));
+}
+
+ResNetLayers basic_layers(NetworkBuilder& b, const std::array<std::string, kResNetLayers>& source,
+                          const std::string& prefix, int x, int64_t in, const int64_t (&widths)[kResNetLayers]) {
+  ResNetLayers layers{};
+  for (size_t l = 0; l < kResNetLayers; ++l) {
+    for (int block = 0; block < 2; ++block) {
+      const std::string number = "." + std::to_string(block);
+      x = basic_block(b, source[l] + number, prefix + "layer" + std::to_string(l + 1) + number, x, in, widths[l],
+                      l > 0 && block == 0 ? 2 : 1);
+      in = widths[l];
+    }
+    layers[l] = x;
+  }
+  return layers;
 }
 
 int bottleneck_block(NetworkBuilder& b, const std::string& source, const std::string& output, int x, int64_t in,

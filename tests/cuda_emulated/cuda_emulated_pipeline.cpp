@@ -229,12 +229,13 @@ TEST_F(EmulatedPipeline, StartedSlicesFinishInOrder) {
 struct Precision {
   const char* name;
   const char* level;
+  const char* detector = "fasterrcnn_reduced_fpn";
 };
 class EmulatedVerify : public testing::TestWithParam<Precision> {};
 
 TEST_P(EmulatedVerify, AgreesWithTheReference) {
   VerifyOptions options;
-  options.model = model_path();
+  options.model = model_path(GetParam().detector);
   options.device = "cuda";
   options.precision = GetParam().name;
   options.levels = {GetParam().level};
@@ -253,13 +254,21 @@ TEST_P(EmulatedVerify, AgreesWithTheReference) {
   EXPECT_GT(level.nodes.size(), 20u);
   const bool rewritten =
       std::ranges::any_of(level.nodes, [](const NodeCheck& check) { return check.op == "rpn_head"; });
-  EXPECT_EQ(rewritten, options.precision == "mixed");
+  const bool has_levels = std::string(GetParam().detector).ends_with("_fpn");
+  EXPECT_EQ(rewritten, options.precision == "mixed" && has_levels);
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, EmulatedVerify,
                          testing::Values(Precision{"fp32", "sm80"}, Precision{"mixed", "sm80"},
-                                         Precision{"mixed", "sm90a"}),
-                         [](const auto& row) { return std::string(row.param.name) + "_" + row.param.level; });
+                                         Precision{"mixed", "sm90a"},
+                                         Precision{"fp32", "sm80", "fasterrcnn_reduced_c5"},
+                                         Precision{"mixed", "sm90a", "fasterrcnn_reduced_c5"},
+                                         Precision{"fp32", "sm80", "fasterrcnn_reduced_mobilenet"},
+                                         Precision{"mixed", "sm80", "fasterrcnn_reduced_mobilenet"},
+                                         Precision{"mixed", "sm90a", "fasterrcnn_reduced_mobilenet"}),
+                         [](const auto& row) {
+                           return std::string(row.param.name) + "_" + row.param.level + "_" + row.param.detector;
+                         });
 
 // The same bytes for any chunk, in the default precision of a card.
 TEST_F(EmulatedPipeline, MixedGivesTheSameBytesForEveryBatch) {

@@ -6,20 +6,24 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "diagnosis/pipeline.h"
 #include "tests/support/reduced_model.h"
 
 namespace spinert::emulated_pipeline {
 
-inline const std::string& model_path() {
-  static const std::string path = [] {
+inline const std::string& model_path(const std::string& detector = "fasterrcnn_reduced_fpn") {
+  static std::map<std::string, std::string> paths;
+  if (!paths.contains(detector)) {
     // Programs run side by side: each has a folder of its own.
-    auto made = reduced::make(testing::TempDir() + "/spinert_" + program_invocation_short_name);
+    auto made = reduced::make(testing::TempDir() + "/spinert_" + program_invocation_short_name + "_" + detector,
+                              detector.ends_with("_fpn") ? reduced::kSeed : reduced::kOneMapSeed,
+                              reduced::config_text(detector));
     EXPECT_TRUE(made.ok()) << made.status().to_string();
-    return made.ok() ? made.value() : std::string();
-  }();
-  return path;
+    paths[detector] = made.ok() ? made.value() : std::string();
+  }
+  return paths[detector];
 }
 
 inline std::unique_ptr<Pipeline> open(const std::string& device, const std::string& precision, int batch,

@@ -118,24 +118,54 @@ class Filler:
         self.put(layer.weight, weight.T)
         self.put(layer.bias, self.take(name + ".bias"))
 
-    def residual_layers(self, prefix: str, body: nn.Module, convs: tuple[str, ...]) -> None:
-        self.conv(prefix + "conv1", body.conv1, body.bn1)
-        for level in range(1, 5):
-            for index, block in enumerate(getattr(body, f"layer{level}")):
+    def residual_layers(self, prefix: str, conv1: nn.Module, bn1: nn.Module, layers: list[nn.Module]) -> None:
+        """Stem and layers of a ResNet; a block's convolutions are conv1, conv2 and perhaps conv3."""
+        self.conv(prefix + "conv1", conv1, bn1)
+        for level, layer in enumerate(layers, 1):
+            for index, block in enumerate(layer):
                 base = f"{prefix}layer{level}.{index}."
-                for conv in convs:
-                    self.conv(base + conv, getattr(block, conv), getattr(block, conv.replace("conv", "bn")))
+                for conv in ("conv1", "conv2", "conv3"):
+                    if hasattr(block, conv):
+                        self.conv(base + conv, getattr(block, conv), getattr(block, conv.replace("conv", "bn")))
                 if block.downsample is not None:
                     self.conv(base + "downsample", block.downsample[0], block.downsample[1])
 
+    def inverted_residuals(self, prefix: str, features: nn.Sequential) -> None:
+        """MobileNetV2: a convolution, blocks of expansion (not in the first one), depthwise, projection, a convolution."""
+        last = len(features) - 1
+        for index, part in enumerate(features):
+            name = f"{prefix}{index}"
+            if index in (0, last):
+                self.conv(f"{name}.conv", part[0], part[1])
+                continue
+            *before, projection, norm = part.conv
+            for kind, pair in zip(("expand", "depthwise")[2 - len(before) :], before):
+                self.conv(f"{name}.{kind}.conv", pair[0], pair[1])
+            self.conv(f"{name}.project" if part.use_res_connect else name, projection, norm)
 
-def fill(model: ModelFile, detector: nn.Module, classifier: nn.Module) -> None:
+
+def resnet_layers(module: nn.Module) -> list[nn.Module]:
+    return [getattr(module, f"layer{level}") for level in range(1, 5)]
+
+
+def fill_backbone(filler: Filler, architecture: str, backbone: nn.Module) -> None:
+    body = "detector.body."
+    if architecture.endswith("_c5"):
+        filler.residual_layers(body, backbone[0], backbone[1], list(backbone[4:]))
+    elif "mobilenet" in architecture:
+        filler.inverted_residuals(body, backbone)
+    else:
+        resnet = backbone.body
+        filler.residual_layers(body, resnet.conv1, resnet.bn1, resnet_layers(resnet))
+        for level in range(4):
+            filler.conv(f"detector.fpn.lateral.{level}", backbone.fpn.inner_blocks[level][0])
+            filler.conv(f"detector.fpn.{level}", backbone.fpn.layer_blocks[level][0])
+
+
+def fill(model: ModelFile, architecture: str, detector: nn.Module, classifier: nn.Module) -> None:
     """Puts the de-quantised, folded weights of the file into both torchvision networks."""
     filler = Filler(model.tensors)
-    filler.residual_layers("detector.body.", detector.backbone.body, ("conv1", "conv2"))
-    for level in range(4):
-        filler.conv(f"detector.fpn.lateral.{level}", detector.backbone.fpn.inner_blocks[level][0])
-        filler.conv(f"detector.fpn.{level}", detector.backbone.fpn.layer_blocks[level][0])
+    fill_backbone(filler, architecture, detector.backbone)
     filler.conv("detector.rpn.head.conv", detector.rpn.head.conv[0][0])
     filler.conv("detector.rpn.head.logits", detector.rpn.head.cls_logits)
     filler.conv("detector.rpn.head.deltas", detector.rpn.head.bbox_pred)
@@ -144,7 +174,7 @@ def fill(model: ModelFile, detector: nn.Module, classifier: nn.Module) -> None:
     filler.linear("detector.head.fc7", roi.box_head.fc7)
     filler.linear("detector.head.logits", roi.box_predictor.cls_score)
     filler.linear("detector.head.deltas", roi.box_predictor.bbox_pred)
-    filler.residual_layers("classifier.", classifier, ("conv1", "conv2", "conv3"))
+    filler.residual_layers("classifier.", classifier.conv1, classifier.bn1, resnet_layers(classifier))
     filler.linear("classifier.logits", classifier.fc)
     unused = sorted(set(model.tensors) - filler.used)
     if unused:

@@ -13,11 +13,13 @@ CLASS_NAMES = ("OVCF", "OF", "SN", "KD", "PS", "normal")
 class PipelineConfig:
     """Flat view of pipeline.json; the defaults are torchvision's and the method's own."""
 
+    architecture: str = "fasterrcnn_resnet18_fpn"
+    classifier: str = "resnet50_multilabel"
     size: int = 1024
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     batch_norm_eps: float = 1e-5
-    anchor_sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
+    anchor_sizes: tuple[tuple[int, ...], ...] = ((32,), (64,), (128,), (256,), (512,))  # a row per feature map
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     rpn_pre_nms_top_n: int = 1000
     rpn_post_nms_top_n: int = 1000
@@ -44,19 +46,12 @@ class PipelineConfig:
     score_threshold: float = 0.75
 
 
-def flat(values: Any) -> tuple[Any, ...]:
-    """[[32], [64]] and [32, 64] both mean one size per level."""
-    return tuple(v[0] if isinstance(v, list) else v for v in values)
-
-
 def from_json(document: dict[str, Any]) -> PipelineConfig:
     """Reads a parsed pipeline.json; a missing key is a KeyError that names it."""
     if document["schema"] != "spinert.pipeline/1":
         raise ValueError(f"config schema is {document['schema']!r}, expected 'spinert.pipeline/1'")
     detector, classifier = document["detector"], document["classifier"]
     rpn, roi, box = detector["rpn"], detector["roi"], detector["box"]
-    if detector["architecture"] != "fasterrcnn_resnet18_fpn" or classifier["architecture"] != "resnet50_multilabel":
-        raise ValueError("the torch pipeline knows fasterrcnn_resnet18_fpn with resnet50_multilabel only")
     if box["min_size"] != 1e-2:
         raise ValueError("torchvision fixes the smallest side of a box at 0.01")
     names = tuple(classifier["class_names"])
@@ -64,11 +59,13 @@ def from_json(document: dict[str, Any]) -> PipelineConfig:
     if isinstance(thresholds, dict):
         thresholds = [thresholds[name] for name in names]
     return PipelineConfig(
+        architecture=detector["architecture"],
+        classifier=classifier["architecture"],
         size=detector["input"]["size"],
         mean=tuple(detector["input"]["mean"]),
         std=tuple(detector["input"]["std"]),
         batch_norm_eps=detector["batch_norm_eps"],
-        anchor_sizes=flat(detector["anchors"]["sizes"]),
+        anchor_sizes=tuple(tuple(row) for row in detector["anchors"]["sizes"]),
         anchor_ratios=tuple(detector["anchors"]["ratios"]),
         rpn_pre_nms_top_n=rpn["pre_nms_top_n"],
         rpn_post_nms_top_n=rpn["post_nms_top_n"],

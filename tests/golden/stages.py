@@ -30,9 +30,19 @@ def on_input(module: nn.Module, name: str, report: OnStage) -> Any:
     return module.register_forward_pre_hook(lambda _m, inputs: report(name, nhwc(inputs[0])))
 
 
-def watch_detector(model: nn.Module, report: OnStage) -> Any:
-    """A context in which each forward pass of the Faster R-CNN reports its stages."""
-    body, fpn, roi = model.backbone.body, model.backbone.fpn, model.roi_heads
+def watch_backbone(backbone: nn.Module, report: OnStage) -> list[Any]:
+    """A feature pyramid over a ResNet, the children of a ResNet in a Sequential, or the features of MobileNetV2."""
+    if hasattr(backbone, "fpn"):
+        return watch_pyramid(backbone, report)
+    if isinstance(backbone[0], nn.Conv2d):
+        pool, layers = backbone[3], list(backbone)[4:]
+        handles = [on_input(pool, "body.stem", report), on_output(pool, "body.maxpool", report)]
+        return handles + [on_output(layer, f"body.layer{n}.1", report) for n, layer in enumerate(layers, 1)]
+    return [on_output(part, f"body.{n}", report) for n, part in enumerate(backbone)]
+
+
+def watch_pyramid(backbone: nn.Module, report: OnStage) -> list[Any]:
+    body, fpn = backbone.body, backbone.fpn
     handles = [on_input(body.maxpool, "body.stem", report), on_output(body.maxpool, "body.maxpool", report)]
     handles += [on_output(getattr(body, f"layer{n}"), f"body.layer{n}.1", report) for n in range(1, 5)]
     for level in range(4):
@@ -42,6 +52,14 @@ def watch_detector(model: nn.Module, report: OnStage) -> Any:
 
     def features(_module: nn.Module, _inputs: Any, output: dict[str, torch.Tensor]) -> None:
         report("fpn.pool", nhwc(output["pool"]))
+
+    return [*handles, fpn.register_forward_hook(features)]
+
+
+def watch_detector(model: nn.Module, report: OnStage) -> Any:
+    """A context in which each forward pass of the Faster R-CNN reports its stages."""
+    roi = model.roi_heads
+    handles = watch_backbone(model.backbone, report)
 
     def rpn_head(_module: nn.Module, _inputs: Any, output: tuple[list[torch.Tensor], list[torch.Tensor]]) -> None:
         for level, (logits, deltas) in enumerate(zip(*output)):
@@ -54,7 +72,6 @@ def watch_detector(model: nn.Module, report: OnStage) -> Any:
         report("head.scores", torch.softmax(output[0], -1))
 
     handles += [
-        fpn.register_forward_hook(features),
         model.rpn.head.register_forward_hook(rpn_head),
         model.rpn.register_forward_hook(lambda _m, _i, output: report("proposals", output[0][0])),
         on_output(roi.box_roi_pool, "roi", report),

@@ -22,10 +22,11 @@ import torchvision  # noqa: E402
 from torch import nn  # noqa: E402
 from torchvision.models.detection import FasterRCNN  # noqa: E402
 from torchvision.models.detection.anchor_utils import AnchorGenerator  # noqa: E402
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # noqa: E402
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead  # noqa: E402
 from torchvision.ops import MultiScaleRoIAlign, box_iou, boxes as box_ops  # noqa: E402
 
 import model_file  # noqa: E402
+import networks  # noqa: E402
 import picture as pictures  # noqa: E402
 import pipeline_config  # noqa: E402
 from pipeline_config import PipelineConfig  # noqa: E402
@@ -99,31 +100,36 @@ def patch_batched_nms() -> None:
 
 
 def build_detector(config: PipelineConfig) -> FasterRCNN:
-    backbone = resnet_fpn_backbone(
-        backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
+    backbone = networks.known(networks.BACKBONES, config.architecture)()
+    pool = MultiScaleRoIAlign(
+        networks.region_maps(config.architecture),
+        config.roi_output_size,
+        config.roi_sampling_ratio,
+        canonical_scale=config.roi_canonical_scale,
+        canonical_level=config.roi_canonical_level,
     )
-    levels = [str(level) for level in range(4)]
+    classes = 2
+    if "_reduced_" in config.architecture:
+        units = networks.REDUCED_HIDDEN
+        head = TwoMLPHead(backbone.out_channels * config.roi_output_size**2, units)
+        heads = {"box_head": head, "box_predictor": FastRCNNPredictor(units, classes)}
+    else:
+        heads = {"num_classes": classes}
     model = FasterRCNN(
         backbone,
-        num_classes=2,
+        **heads,
         min_size=config.size,
         max_size=config.size,
         image_mean=list(config.mean),
         image_std=list(config.std),
         rpn_anchor_generator=AnchorGenerator(
-            tuple((size,) for size in config.anchor_sizes), (config.anchor_ratios,) * len(config.anchor_sizes)
+            config.anchor_sizes, (config.anchor_ratios,) * len(config.anchor_sizes)
         ),
         rpn_pre_nms_top_n_test=config.rpn_pre_nms_top_n,
         rpn_post_nms_top_n_test=config.rpn_post_nms_top_n,
         rpn_nms_thresh=config.rpn_nms_threshold,
         rpn_score_thresh=config.rpn_score_threshold,
-        box_roi_pool=MultiScaleRoIAlign(
-            levels,
-            config.roi_output_size,
-            config.roi_sampling_ratio,
-            canonical_scale=config.roi_canonical_scale,
-            canonical_level=config.roi_canonical_level,
-        ),
+        box_roi_pool=pool,
         box_score_thresh=config.box_score_threshold,
         box_nms_thresh=config.box_nms_threshold,
         box_detections_per_img=config.box_detections,
@@ -135,7 +141,7 @@ def build_detector(config: PipelineConfig) -> FasterRCNN:
 
 
 def build_classifier(config: PipelineConfig) -> nn.Module:
-    model = torchvision.models.resnet50(weights=None, num_classes=len(config.class_names))
+    model = networks.known(networks.CLASSIFIERS, config.classifier)(len(config.class_names))
     set_eps(model, config.classifier_eps)
     return model
 
@@ -164,19 +170,19 @@ class Pipeline:
     @classmethod
     def from_checkpoints(cls, detector: Path, classifier: Path, config: PipelineConfig) -> "Pipeline":
         """From two state_dicts (float16 tensors widen exactly); every name and shape must fit."""
-        networks = build_detector(config), build_classifier(config)
-        for network, path in zip(networks, (detector, classifier)):
+        made = build_detector(config), build_classifier(config)
+        for network, path in zip(made, (detector, classifier)):
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
-        return cls(*networks, config, f"{file_sha256(detector)}+{file_sha256(classifier)}")
+        return cls(*made, config, f"{file_sha256(detector)}+{file_sha256(classifier)}")
 
     @classmethod
     def from_model(cls, path: Path) -> "Pipeline":
         """From a SpineRT model file, with the config inside it."""
         model = model_file.read_model(path)
         config = pipeline_config.from_json(model.config())
-        networks = build_detector(config), build_classifier(config)
-        model_file.fill(model, *networks)
-        return cls(*networks, config, model.sha256)
+        made = build_detector(config), build_classifier(config)
+        model_file.fill(model, config.architecture, *made)
+        return cls(*made, config, model.sha256)
 
     def double(self) -> "Pipeline":
         """Float64 throughout, for the comparison with the `reference` backend."""

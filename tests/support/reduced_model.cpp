@@ -2,13 +2,10 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "config/pipeline_config.h"
-#include "converter/architectures/architectures.h"
-#include "converter/convert.h"
 #include "tests/ops/op_case.h"
-#include "weights/safetensors_write.h"
+#include "tests/support/generated_checkpoint.h"
 
 namespace spinert::reduced {
 namespace {
@@ -26,26 +23,11 @@ float value(const std::string& name, const std::vector<uint64_t>& shape, uint64_
   return is_norm_weight ? 1.0f + 0.1f * unit : 0.1f * unit;
 }
 
-Status write_checkpoint(const std::string& path, const std::string& architecture, const PipelineConfig& config,
-                        uint64_t seed) {
-  SPINERT_ASSIGN(const auto expected, expected_tensors(*find_architecture(architecture), config));
-  std::vector<std::vector<float>> values;
-  std::vector<TensorData> tensors;
-  for (const ExpectedTensor& tensor : expected) {
-    TensorData data;
-    data.name = tensor.name;
-    uint64_t elements = 1;
-    for (const auto dim : tensor.shape) {
-      data.shape.push_back(static_cast<uint64_t>(dim));
-      elements *= static_cast<uint64_t>(dim);
-    }
-    std::vector<float> numbers(elements);
-    for (uint64_t i = 0; i < elements; ++i) numbers[i] = value(data.name, data.shape, seed * 1000 + tensors.size(), i);
-    values.push_back(std::move(numbers));
-    tensors.push_back(std::move(data));
-  }
-  for (size_t i = 0; i < tensors.size(); ++i) tensors[i].data = std::as_bytes(std::span(values[i]));
-  return write_safetensors(path, {}, tensors, AtomicFile::Existing::replace);
+generated::FillTensor fill(uint64_t seed) {
+  return [seed](const ExpectedTensor& tensor, size_t number, std::vector<float>& values) {
+    const std::vector<uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
+    for (uint64_t i = 0; i < values.size(); ++i) values[i] = value(tensor.name, shape, seed * 1000 + number, i);
+  };
 }
 
 }  // namespace
@@ -73,20 +55,28 @@ std::string config_text(int canvas, const std::string& place) {
   return text;
 }
 
+std::string config_text(const std::string& detector) {
+  std::string text = config_text();
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    text.replace(text.find(from), from.size(), to);
+  };
+  replace("fasterrcnn_reduced_fpn", detector);
+  if (!detector.ends_with("_fpn")) {
+    replace("[[16],[24],[32],[48],[64]]", "[[16,24,32,48,64]]");
+    replace("\"score_threshold\":0.3", "\"score_threshold\":0.1");  // random weights score lower on one map
+  }
+  return text;
+}
+
 Result<std::string> make(const std::string& folder, uint64_t seed, const std::string& text) {
   SPINERT_ASSIGN(const PipelineConfig config, parse_pipeline_config(text));
   std::filesystem::create_directories(folder);
-  ConvertOptions options;
-  options.detector = folder + "/detector.safetensors";
-  options.classifier = folder + "/classifier.safetensors";
-  options.config = folder + "/pipeline.json";
-  options.output = folder + "/reduced.safetensors";
-  options.existing = AtomicFile::Existing::replace;
-  SPINERT_TRY(write_checkpoint(options.detector, config.detector.architecture, config, seed));
-  SPINERT_TRY(write_checkpoint(options.classifier, config.classifier.architecture, config, seed + 1));
-  std::ofstream(options.config) << text;
-  SPINERT_TRY(convert(options).status());
-  return options.output;
+  const auto write = [&](const char* name, const std::string& architecture, uint64_t number) {
+    return generated::write_checkpoint(folder + "/" + name, architecture, config, fill(number));
+  };
+  SPINERT_TRY(write("detector.safetensors", config.detector.architecture, seed));
+  SPINERT_TRY(write("classifier.safetensors", config.classifier.architecture, seed + 1));
+  return generated::convert_folder(folder, text);
 }
 
 Picture picture(int height, int width, uint64_t seed) {

@@ -17,8 +17,13 @@ std::string config_text();
 // The same with another canvas and, if not empty, a section "place".
 std::string config_text(int canvas, const std::string& place);
 
+// The same for another reduced detector, by its architecture's name.
+std::string config_text(const std::string& detector);
+
 // A seed whose random weights find many boxes with scores on both sides of the threshold.
 inline constexpr uint64_t kSeed = 25;
+// The same for the detectors on one map.
+inline constexpr uint64_t kOneMapSeed = 28;
 
 // Makes checkpoints from the counter-based generator in `folder`, converts them and returns the model's path.
 Result<std::string> make(const std::string& folder, uint64_t seed = kSeed, const std::string& config = config_text());
