@@ -7,7 +7,6 @@
 
 #include "diagnosis/verify.h"
 #include "kernels/base/half.h"
-#include "kernels/base/igemm/igemm_bf16.h"
 #include "kernels/registry.h"
 #include "tests/support/reduced_model.h"
 
@@ -148,28 +147,6 @@ TEST_F(Mixed, TheDetectorStaysF32) {
   };
   EXPECT_EQ(halves("detector"), 0);
   EXPECT_GT(halves("classifier"), 10);
-}
-
-TEST(IgemmBf16Cut, CoversEveryRowWithinItsMemory) {
-  constexpr int64_t kTile = 14, kPanel = 32;
-  for (const int64_t rows : {1, 14, 49, 392, 1000, 65536}) {
-    for (const int64_t lines : {1, 8, 72, 73, 144, 392}) {
-      for (const int64_t out_c : {1, 64, 2048}) {
-        const IgemmBf16Scratch scratch = igemm_bf16_scratch(rows, lines, out_c, kPanel, kTile);
-        for (const int threads : {1, 2, 7}) {
-          const int64_t panels = (out_c + kPanel - 1) / kPanel;
-          const IgemmBf16Cut cut = igemm_bf16_cut(rows, lines, panels, kTile, threads);
-          EXPECT_GE(cut.items.block_rows * cut.items.row_blocks, rows);
-          EXPECT_GE(cut.block_lines, 1);
-          EXPECT_LE(cut.block_lines, lines);
-          EXPECT_LE(cut.items.block_rows * cut.block_lines * kLineBytes, scratch.gathered);
-          if (cut.block_lines < lines) {
-            EXPECT_LE(cut.items.block_rows * panels * kPanel * 4, scratch.sums);
-          }
-        }
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "diagnosis/calibrate.h"
 #include "diagnosis/images/png_write.h"
 #include "diagnosis/pipeline.h"
+#include "diagnosis/verify.h"
 #include "graph/fusion.h"
 #include "graph/quantisation.h"
 #include "kernels/base/quantise.h"
@@ -184,6 +185,34 @@ TEST_F(Quantised, TheCalibrationOfTheProgram) {
     differs = differs || got.vertebrae[v].probabilities != want.vertebrae[v].probabilities;
   }
   EXPECT_TRUE(differs);
+}
+
+// Every node on the codes of the reference within its bound, and whole diagnoses against fp32.
+TEST_F(Quantised, VerifyHoldsItAgainstTheReference) {
+  calibrate_model({});
+  if (cpu_features().best < Level::avx512_vnni) GTEST_SKIP() << "this machine has no avx512_vnni";
+  VerifyOptions options;
+  options.model = model_;
+  options.precision = "int8";
+  options.levels = {"avx512_vnni"};
+  options.threads = 2;
+  options.limits = verify_limits("int8");
+  options.limits.probability = 0.05;  // random weights leave probabilities in the middle, where a code moves them most
+  const NamedPicture input{"a", reduced::picture(128, 128, 5)};
+  const auto report = verify(options, {&input, 1});
+  ASSERT_TRUE(report.ok()) << report.status().to_string();
+  const LevelReport& level = report.value().levels.at(0);
+  EXPECT_TRUE(level.breach.ok()) << level.breach.to_string();
+  EXPECT_GT(level.global.vertebrae, 0);
+  EXPECT_GT(level.global.max_probability, 0) << "nothing was computed in integers";
+  const auto on_codes = [](const NodeCheck& node) { return node.kernel.find("vnni") != std::string::npos; };
+  EXPECT_GT(std::ranges::count_if(level.nodes, on_codes), 0);
+  for (const NodeCheck& node : level.nodes) EXPECT_EQ(node.wrong, 0) << node.node;
+  // What no rounding can meet is told.
+  options.limits.probability = 0;
+  const auto strict = verify(options, {&input, 1});
+  ASSERT_TRUE(strict.ok()) << strict.status().to_string();
+  EXPECT_EQ(strict.value().levels.at(0).breach.id(), ErrorId::E_VERIFY);
 }
 
 TEST_F(Quantised, AMissingValueIsNamed) {

@@ -141,5 +141,47 @@ TEST(IgemmShares, SplitsPanelsOnlyForFewTiles) {
   EXPECT_EQ(igemm_shares(98, 1, 14, 2).panel_groups, 1);
 }
 
+// Every block of a thread's share fits the memory that the plan was told of; sums of codes never wait.
+TEST(IgemmBlocking, BlocksStayWithinTheirMemory) {
+  constexpr int64_t kTile = 14, kPanel = 32;
+  for (const DType x : {DType::f32, DType::bf16, DType::u8}) {
+    for (const int64_t rows : {1, 14, 49, 392, 1000, 65536}) {
+      for (const int64_t lines : {1, 8, 72, 73, 144, 392, 784}) {
+        for (const int64_t out_c : {1, 64, 2048}) {
+          IgemmCall p;
+          p.x.dtype = x;
+          p.in_c = lines * kLineBytes / size_of(x);
+          p.out_w = rows;
+          p.out_c = out_c;
+          ASSERT_EQ(p.lines(), lines);
+          const IgemmBlocking most = igemm_blocking(x, lines, kTile);
+          const IgemmScratch scratch = igemm_scratch(p, kTile, kPanel);
+          EXPECT_GE(most.lines, 1);
+          EXPECT_LE(most.lines, lines);
+          if (x == DType::u8) {
+            EXPECT_EQ(most.lines, lines);
+          }
+          for (const int threads : {1, 2, 7}) {
+            const IgemmShares cut = igemm_shares(rows, divide_up(out_c, kPanel), kTile, threads);
+            for (int64_t t = 0; t < threads; ++t) {
+              const int64_t end = cut.items() * (t + 1) / threads;
+              for (int64_t item = cut.items() * t / threads; item < end;) {
+                const IgemmBlock block = cut.block(item, end, most.tiles);
+                item += block.tiles;
+                const int64_t tile_rows = block.tiles * kTile;
+                const int64_t panels = cut.panel_begin(block.group + 1) - cut.panel_begin(block.group);
+                EXPECT_LE(tile_rows * most.lines * kLineBytes, scratch.gathered);
+                if (most.lines < lines) {
+                  EXPECT_LE(tile_rows * panels * kPanel * 4, scratch.sums);
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace spinert
