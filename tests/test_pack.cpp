@@ -27,13 +27,13 @@ struct StoredWeight {
 };
 
 // Packs both ways with every row of the operator that can, and returns how many rows did.
-int expect_same_bytes(OpId op, const void* params, const Shape& x, const Shape& weight) {
+int expect_same_bytes(OpId op, const void* params, const Shape& x, const Shape& weight, const Shape& y) {
   StoredWeight stored(weight);
   int rows = 0;
   for (const KernelInfo& row : all_kernels()) {
     if (row.op != op || !row.kernel->pack_i8) continue;
     ++rows;
-    std::vector<Tensor> in(2), out;
+    std::vector<Tensor> in(2), out{{.dtype = DType::f32, .shape = y}};
     in[0] = {.dtype = DType::f32, .shape = x};
     in[1] = {.data = stored.floats.data(), .dtype = DType::f32, .shape = weight};
     const auto bytes = static_cast<size_t>(row.kernel->packed_bytes({params, in, out}));
@@ -53,11 +53,11 @@ int expect_same_bytes(OpId op, const void* params, const Shape& x, const Shape& 
 
 TEST(PackI8, SameBytesAsFromFloats) {
   const Conv2dParams conv2d;
-  EXPECT_GE(expect_same_bytes(OpId::conv2d, &conv2d, {1, 9, 9, 32}, {3, 3, 32, 70}), 1);
-  EXPECT_GE(expect_same_bytes(OpId::conv2d, &conv2d, {1, 9, 9, 5}, {1, 1, 5, 64}), 1);
+  EXPECT_GE(expect_same_bytes(OpId::conv2d, &conv2d, {1, 9, 9, 32}, {3, 3, 32, 70}, {1, 7, 7, 70}), 1);
+  EXPECT_GE(expect_same_bytes(OpId::conv2d, &conv2d, {1, 9, 9, 5}, {1, 1, 5, 64}, {1, 9, 9, 64}), 1);
   const LinearParams linear;
-  EXPECT_GE(expect_same_bytes(OpId::linear, &linear, {7, 100}, {100, 33}), 1);
-  EXPECT_GE(expect_same_bytes(OpId::linear, &linear, {7, 48}, {48, 1}), 1);
+  EXPECT_GE(expect_same_bytes(OpId::linear, &linear, {7, 100}, {100, 33}, {7, 33}), 1);
+  EXPECT_GE(expect_same_bytes(OpId::linear, &linear, {7, 48}, {48, 1}, {7, 1}), 1);
 }
 
 TEST(AlignedBuffer, PagesOfAnySizeAreZeroAndWritable) {

@@ -31,7 +31,6 @@ const OpSuite quantise_suite = {
         "quantise c=0 seed=9",
     },
     build,
-    true,
 };
 
 }  // namespace spinert::cases
