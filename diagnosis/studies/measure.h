@@ -1,0 +1,22 @@
+// measure.h - plain measurements of a vertebral body on an upright sagittal picture: three heights and the mean
+// Hounsfield value. They are geometry, no diagnosis: docs/studies.md says how each is taken and how far it is from the
+// truth on synthetic spines.
+#pragma once
+
+#include <optional>
+
+#include "diagnosis/result.h"
+#include "diagnosis/studies/volume.h"
+
+namespace spinert {
+
+struct BodyMeasures {
+  double anterior_mm = 0, middle_mm = 0, posterior_mm = 0;  // between the endplates
+  double mean_hu = 0;                                       // of the inner part of the body
+};
+
+// `box` in pixels of the picture; `along` the direction of the spine there, from head to foot, in pixels (any length).
+// Nothing if the edges of the body cannot be told from what surrounds it.
+std::optional<BodyMeasures> measure_body(const HuSlice& picture, const Box& box, double along_x, double along_y);
+
+}  // namespace spinert

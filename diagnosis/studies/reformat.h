@@ -1,0 +1,46 @@
+// reformat.h - sagittal pictures of a volume: which planes, and the pixels of each.
+//
+// The planes are those of the volume's own axis that runs most nearly from right to left, so that nothing is
+// interpolated across it where a plane falls on voxel centres. In a plane, pixels are square, rows run from head to
+// foot and columns from the front to the back of the patient, as near as the volume's axes allow; a gantry tilt is a
+// shear within the plane and is undone by sampling where each pixel really lies. Interpolation is linear in three
+// axes (scipy.ndimage.map_coordinates, order 1, on the same points); what lies outside the volume is kAirHu.
+#pragma once
+
+#include <vector>
+
+#include "diagnosis/studies/sagittal_slice.h"
+#include "diagnosis/studies/volume.h"
+#include "kernels/base/status.h"
+
+namespace spinert {
+
+struct ReformatRules {
+  double mm_per_pixel = 0.5;
+  double step_mm = 3;         // distance of neighbouring planes; the nearest whole number of voxels, at least one
+  double half_width_mm = 50;  // planes up to so far from the midline on each side
+  double max_slice_mm = 3;    // a volume with a larger distance of slices is refused, E_GEOM_COARSE
+};
+
+struct ReformatPlan {
+  std::vector<Plane> planes;        // from the patient's right to the left
+  std::vector<double> position_mm;  // of each plane from the midline, growing to the left
+  double midline_mm = 0;            // of the bone (see bone_midline) on the left-right axis
+  double step_mm = 0;               // as used
+};
+
+// Left-right position (mm along the unit vector of the left-right axis) that halves the voxels of bone, 200 to 2000 HU;
+// the middle of the volume if there is no bone.
+double bone_midline(const Volume& volume);
+
+// Errors: E_GEOM_COARSE, E_GEOM_TILT (a slice axis that leans out of the sagittal plane by more than 0.5 degrees).
+Result<ReformatPlan> plan_reformat(const Volume& volume, const ReformatRules& rules);
+
+HuSlice sample_plane(const Volume& volume, const Plane& plane);
+
+// A native sagittal picture turned head up and face left (flips and transposition only, exact), then resampled to
+// square pixels of mm_per_pixel by the same linear interpolation; 0: not resampled, but E_GEOM_MISSING if its pixels
+// are not square.
+Result<HuSlice> upright(const HuSlice& native, double mm_per_pixel);
+
+}  // namespace spinert
