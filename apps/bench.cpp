@@ -135,7 +135,8 @@ Status bench_kernels(const Arguments& arguments, JsonText& json) {
   const auto measure = [&](const Layer& layer) -> Status {
     const auto done = [&](const bench::OpRow& row) {
       if (!arguments.on_demand) return print_op(row, layer.name);
-      if (!asked) return;  // the first timing warms up
+      // The first timing warms up; the caller waits for one line.
+      if (!asked || !row.refused.empty()) return;
       JsonText line;
       line.begin_object(JsonText::Layout::inline_).key("kernels").begin_array(JsonText::Layout::inline_);
       write_op(line, row, layer.name, layer.count);

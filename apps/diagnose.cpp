@@ -1,29 +1,21 @@
 // diagnose.cpp - `spinert diagnose`: pictures in, report.json, report.html and one preview per picture out.
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
-#include <deque>
 #include <fstream>
-#include <new>
 #include <optional>
-#include <set>
 
 #include "apps/command.h"
 #include "apps/result_table.h"
-#include "config/json.h"
 #include "diagnosis/input.h"
 #include "diagnosis/pipeline.h"
-#include "diagnosis/report/preview.h"
-#include "diagnosis/report/report_html.h"
-#include "diagnosis/report/report_json.h"
-#include "diagnosis/report/study_output.h"
+#include "diagnosis/report/batch_summary.h"
 #include "diagnosis/report/text.h"
-#include "diagnosis/study.h"
-#include "weights/sha256.h"
+#include "diagnosis/studies/study_inputs.h"
+#include "diagnosis/study_run.h"
 
 namespace spinert::cli {
 namespace {
@@ -32,22 +24,19 @@ using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::vector<std::string> inputs;
-  std::string output, model, overwrite = "never";
+  std::string output, model, overwrite = "never", transform = "auto";
   EngineArguments engine;
   int64_t batch = 0, timeout = 0;
-  std::optional<double> threshold, hu_offset;
+  std::optional<double> threshold;
   std::optional<CanvasMode> canvas;
+  StudyOptions study;
+  int64_t allow_gaps = 0;
+  bool resume = false;
   std::string used_options;  // for the report: without paths
 };
 
 double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-// `list = {}` would keep the memory: it assigns an empty list of initialisers.
-template <class T>
-void give_back(std::vector<T>& list) {
-  std::vector<T>().swap(list);
 }
 
 std::string utc_now() {
@@ -69,194 +58,12 @@ std::string processor_name() {
   return {};
 }
 
-// One run of the subcommand: owns the study, the output folder and what was written so far.
-class DiagnoseRun {
+// Progress on stderr: a bar on a terminal, else a line for each slice.
+class Progress : public StudyListener {
  public:
-  DiagnoseRun(const Arguments& arguments, bool json_log, StudyOutput output)
-      : arguments_(arguments), json_log_(json_log), output_(std::move(output)) {
-    facts_.tool = build_info();
-    facts_.time_utc = utc_now();
-    facts_.host = processor_name();
-    facts_.command_line = arguments.used_options;
-    if (arguments.canvas) study_.canvas = canvas_name(*arguments.canvas);
-    show_bar_ = !json_log && ::isatty(STDERR_FILENO) != 0;
-  }
+  explicit Progress(bool json_log) : json_log_(json_log), show_bar_(!json_log && ::isatty(STDERR_FILENO) != 0) {}
 
-  int run() {
-    const auto begin = Clock::now();
-    if (const Status status = look_at_all(begin); !status.ok()) {
-      // A report about a folder that cannot be written cannot be written either.
-      if (status.id() == ErrorId::E_OUTPUT) return print_error(status, json_log_);
-      fail(status);
-    }
-    study_.total_ms = milliseconds_since(begin);
-    return finish();
-  }
-
- private:
-  // An error here is one of the whole run; what a single picture does wrong stays with its slice.
-  Status look_at_all(Clock::time_point begin) {
-    SPINERT_ASSIGN(model_, model_path(arguments_.model));
-    study_.demo_model = arguments_.model.empty();
-    SPINERT_ASSIGN(const InputList list, expand_inputs(arguments_.inputs));
-    SPINERT_TRY(open_pipeline());
-    SPINERT_ASSIGN(sections_, output_.spill());
-    SPINERT_ASSIGN(slices_json_, output_.spill());
-    RunControl control;
-    control.cancel = &stop_signal();
-    if (arguments_.timeout > 0) control.deadline = begin + std::chrono::seconds(arguments_.timeout);
-    for (const Input& input : list.inputs) {
-      progress(study_.slices.size(), list.inputs.size(), file_name_of(input.path));
-      begin_slice(input, control);
-      if (static_cast<int>(pending_.size()) >= pipeline_->depth()) SPINERT_TRY(take(end_slice(), list.inputs.size()));
-    }
-    while (!pending_.empty()) SPINERT_TRY(take(end_slice(), list.inputs.size()));
-    SPINERT_ASSIGN(study_.model_sha256, pipeline_->engine().file_sha256());
-    summarise(study_);
-    return {};
-  }
-
-  Status open_pipeline() {
-    const auto begin = Clock::now();
-    PipelineOptions options;
-    options.model = model_;
-    options.engine = arguments_.engine.options();
-    options.batch = static_cast<int>(arguments_.batch);
-    if (arguments_.threshold) options.threshold = static_cast<float>(*arguments_.threshold);
-    options.hu_offset = arguments_.hu_offset;
-    options.canvas = arguments_.canvas;
-    SPINERT_ASSIGN(pipeline_, Pipeline::open(options));
-    study_.open_ms = milliseconds_since(begin);
-    describe_model();
-    const DeviceInfo& device = pipeline_->engine().device();
-    study_.device_name = device.name;
-    study_.isa = device.isa;
-    study_.precision = device.precision;
-    study_.canvas = canvas_name(pipeline_->canvas());
-    study_.fallback = device.fallback;
-    study_.threads = device.threads;
-    study_.batch = pipeline_->batch();
-    if (device.fallback) {
-      print_note("warning", "--device auto took " + device.name + ": " + device.fallback_reason, json_log_);
-    }
-    if (device.cuda && device.lanes != options.engine.lanes) {
-      print_note("warning", "the card's memory is short: --lanes " + std::to_string(device.lanes), json_log_);
-    }
-    if (options.batch > 0 && study_.batch != options.batch) {
-      print_note("warning", "the card's memory is short: --batch " + std::to_string(study_.batch), json_log_);
-    }
-    return {};
-  }
-
-  void describe_model() {
-    const auto& metadata = pipeline_->engine().model().metadata;
-    if (const auto it = metadata.find("spinert.config"); it != metadata.end()) {
-      study_.config_sha256 = to_hex(sha256(it->second.data(), it->second.size()));
-    }
-    study_.model_name = file_name_of(pipeline_->engine().model().path);
-    if (const auto it = metadata.find("spinert.card"); it != metadata.end()) {
-      const auto card = parse_json(it->second, ErrorId::E_CONFIG, "model card");
-      const auto text = [&card](const char* key) -> std::string {
-        if (!card.ok() || !card.value().is_object()) return {};
-        const auto field = card.value().find(key);
-        return field != card.value().end() && field->is_string() ? field->get<std::string>() : std::string();
-      };
-      if (!text("name").empty()) study_.model_name = text("name");
-      study_.card_version = text("version");
-      // A copy of the demo model says so too, wherever it lies.
-      if (study_.model_name.find("demo") != std::string::npos) study_.demo_model = true;
-    }
-    const PipelineConfig& config = pipeline_->config();
-    study_.class_names = config.classifier.class_names;
-    study_.thresholds = config.classifier.thresholds;
-    study_.thresholds["score"] = config.diagnosis.score_threshold;
-  }
-
-  // Appends one slice to pending_: with its result, or started in the pipeline.
-  void begin_slice(const Input& input, const RunControl& control) {
-    const std::string source = names_.add(input.path);
-    pending_.push_back({source, {}});
-    pending_.back().result = start(input, source, control);
-  }
-
-  // The result of the first pending slice.
-  SliceResult end_slice() {
-    const Pending slice = std::move(pending_.front());
-    pending_.pop_front();
-    if (slice.result) return *slice.result;
-    try {
-      return pipeline_->finish();
-    } catch (const std::bad_alloc&) {
-      return no_memory(slice.source);
-    }
-  }
-
-  static SliceResult no_memory(const std::string& source) {
-    return failed_slice(
-        source, error(ErrorId::E_OOM_HOST, "the memory was not enough", source).hint("Give the process more memory."));
-  }
-
-  // Nothing if the slice is on its way through the pipeline, else why it is not.
-  std::optional<SliceResult> start(const Input& input, const std::string& source, const RunControl& control) {
-    if (stop_signal().load() != 0) {
-      return failed_slice(source, error(ErrorId::E_CANCELLED, "not looked at: the run was stopped", source));
-    }
-    if (Clock::now() >= control.deadline) {
-      return failed_slice(source, error(ErrorId::E_TIMEOUT, "not looked at: the time limit was reached", source)
-                                      .hint("Raise --timeout or leave it out."));
-    }
-    if (!input.problem.ok()) return failed(source, input.path, input.problem);
-    try {
-      const Result<Picture> picture = read_picture(input.path);
-      if (!picture.ok()) return failed(source, input.path, picture.status());
-      pipeline_->start(picture.value(), source, control);
-      return std::nullopt;
-    } catch (const std::bad_alloc&) {
-      return no_memory(source);
-    }
-  }
-
-  SliceResult failed(const std::string& source, const std::string& path, const Status& status) {
-    if (problem_.ok()) problem_ = status;
-    SliceResult slice = failed_slice(source, status);
-    for (Reason& reason : slice.reasons) reason.text = without_folder(std::move(reason.text), path);
-    return slice;
-  }
-
-  // The whole run failed: the error may name the model or an argument.
-  void fail(const Status& status) {
-    whole_run_failed_ = true;
-    problem_ = status;
-    fail_study(study_, status);
-    std::vector<std::string> paths = arguments_.inputs;
-    paths.push_back(model_);
-    for (Reason& reason : study_.reasons) {
-      for (const std::string& path : paths) reason.text = without_folder(std::move(reason.text), path);
-    }
-  }
-
-  // Writes what belongs to the slice alone and keeps what the table and the summary need: a long study must not fill
-  // the memory.
-  Status take(SliceResult slice, size_t total) {
-    const size_t index = study_.slices.size();
-    SPINERT_ASSIGN(const std::string section, slice_section(study_, slice, index));
-    SPINERT_TRY(sections_.append(section));
-    SPINERT_TRY(slices_json_.append(slice_json(study_, slice, index)));
-    SPINERT_ASSIGN(const std::vector<uint8_t> png, preview_png(study_, slice));
-    std::string name = preview_name(slice.source);
-    for (int i = 2; !preview_names_.insert(name).second; ++i) {
-      name = preview_name(slice.source + '-' + std::to_string(i));
-    }
-    SPINERT_TRY(output_.add(name, {reinterpret_cast<const char*>(png.data()), png.size()}, slice.source));
-    give_back(slice.preview);
-    give_back(slice.candidates);
-    for (Vertebra& vertebra : slice.vertebrae) give_back(vertebra.patches);
-    study_.slices.push_back(std::move(slice));
-    report_slice(study_.slices.back(), total);
-    return {};
-  }
-
-  void progress(size_t done, size_t total, const std::string& name) const {
+  void begins(size_t done, size_t total, const std::string& name) override {
     if (!show_bar_) return;
     constexpr size_t kWidth = 30;
     const size_t filled = total == 0 ? kWidth : done * kWidth / total;
@@ -265,8 +72,8 @@ class DiagnoseRun {
     std::fflush(stderr);
   }
 
-  void report_slice(const SliceResult& slice, size_t total) const {
-    const std::string place = "[" + std::to_string(study_.slices.size()) + "/" + std::to_string(total) + "] ";
+  void ended(const SliceResult& slice, size_t done, size_t total) override {
+    const std::string place = "[" + std::to_string(done) + "/" + std::to_string(total) + "] ";
     if (slice.status == "failed") {
       if (show_bar_) std::fputs("\r\033[K", stderr);
       const std::string why =
@@ -275,8 +82,8 @@ class DiagnoseRun {
       return;
     }
     if (show_bar_) {
-      progress(study_.slices.size(), total, "");
-      if (study_.slices.size() == total) std::fputs("\r\033[K", stderr);
+      begins(done, total, "");
+      if (done == total) std::fputs("\r\033[K", stderr);
       return;
     }
     const auto time = slice.milliseconds.find("slice");
@@ -287,104 +94,210 @@ class DiagnoseRun {
                json_log_);
   }
 
-  Status write_all() {
-    const PutParts page = [this](const Put& put) -> Status {
-      SPINERT_TRY(put(report_html_head(study_)));
-      if (!whole_run_failed_) SPINERT_TRY(sections_.copy(put));
-      return put(report_html_tail(study_, facts_));
-    };
-    SPINERT_TRY(output_.add_parts("report.html", page));
-    facts_.files = output_.files();
-    const PutParts slices = [this](const Put& put) { return slices_json_.copy(put); };
-    SPINERT_TRY(output_.add_parts("report.json",
-                                  [&](const Put& put) { return write_report_json(study_, facts_, slices, put); }));
-    return output_.publish();
+ private:
+  bool json_log_, show_bar_;
+};
+
+// One run of the subcommand over all its studies.
+class DiagnoseRun {
+ public:
+  DiagnoseRun(const Arguments& arguments, bool json_log)
+      : arguments_(arguments), json_log_(json_log), progress_(json_log), readers_(reader_count(arguments)) {
+    control_.cancel = &stop_signal();
+    if (arguments.timeout > 0) control_.deadline = begin_ + std::chrono::seconds(arguments.timeout);
+    facts_.tool = build_info();
+    facts_.time_utc = utc_now();
+    facts_.host = processor_name();
+    facts_.command_line = arguments.used_options;
   }
 
-  // The reports, the table, the error line.
-  int finish() {
-    const bool stopped = stop_signal().load() != 0 && study_.exit_code == exit_code(ErrorId::E_CANCELLED);
-    if (stopped) study_.exit_code = 128 + stop_signal().load();
-    if (const Status status = write_all(); !status.ok()) return print_error(status, json_log_);
-    if (!study_.slices.empty()) print_table(study_);
-    std::printf("report: %s/report.html\n", clean_utf8(output_.folder()).c_str());
-    if (study_.exit_code == 0) return 0;
-    print_error(summary_error(), json_log_);
-    return study_.exit_code;
+  int run() {
+    // First of all: nothing is computed that could not be kept.
+    auto output = StudyOutput::open(arguments_.output, overwrite(), arguments_.inputs);
+    if (!output.ok()) return print_error(output.status(), json_log_);
+    StudyRun study(std::move(output).value(), facts_, progress_);
+    if (const Status status = find_studies(); !status.ok()) return fail(study, status);
+    if (studies_.size() == 1) return one(study, studies_.front(), begin_);
+    study.abandon();
+    return batch();
   }
 
-  Status summary_error() const {
-    const auto count = [this](const char* status) {
-      return static_cast<size_t>(std::ranges::count(study_.slices, status, &SliceResult::status));
-    };
-    const std::string of_all = " of " + counted(study_.slices.size(), "slice");
-    if (study_.status == "partial") {
-      return error(ErrorId::E_PARTIAL, std::to_string(count("failed")) + of_all + " failed", output_.folder())
-          .hint("The reasons are in the report; give those slices again.");
+ private:
+  static int reader_count(const Arguments& arguments) {
+    const int64_t threads = arguments.engine.threads;
+    return threads > 0 ? static_cast<int>(std::min<int64_t>(threads, 64)) : usable_threads();
+  }
+
+  Overwrite overwrite() const {
+    return arguments_.overwrite == "replace"  ? Overwrite::replace
+           : arguments_.overwrite == "suffix" ? Overwrite::suffix
+                                              : Overwrite::never;
+  }
+
+  Status find_studies() {
+    SPINERT_ASSIGN(model_, model_path(arguments_.model));
+    SPINERT_ASSIGN(InputList list, expand_inputs(arguments_.inputs));
+    studies_ = group_studies(std::move(list.inputs), readers_);
+    return {};
+  }
+
+  // Once for all studies.
+  Status open_pipeline() {
+    if (pipeline_) return {};
+    const auto begin = Clock::now();
+    PipelineOptions options;
+    options.model = model_;
+    options.engine = arguments_.engine.options();
+    options.batch = static_cast<int>(arguments_.batch);
+    if (arguments_.threshold) options.threshold = static_cast<float>(*arguments_.threshold);
+    options.canvas = arguments_.canvas;
+    SPINERT_ASSIGN(pipeline_, Pipeline::open(options));
+    open_ms_ = milliseconds_since(begin);
+    const DeviceInfo& device = pipeline_->engine().device();
+    if (device.fallback) {
+      print_note("warning", "--device auto took " + device.name + ": " + device.fallback_reason, json_log_);
     }
-    ErrorId id = ErrorId::E_INTERNAL;
-    for (const SliceResult& slice : study_.slices) {
-      if (slice.status != "completed" && exit_code(slice.error) == exit_code_of_study()) {
-        id = slice.error;
-        break;
+    if (device.cuda && device.lanes != options.engine.lanes) {
+      print_note("warning", "the card's memory is short: --lanes " + std::to_string(device.lanes), json_log_);
+    }
+    if (options.batch > 0 && pipeline_->batch() != options.batch) {
+      print_note("warning", "the card's memory is short: --batch " + std::to_string(pipeline_->batch()), json_log_);
+    }
+    return {};
+  }
+
+  Status look_at(StudyRun& run, const StudyInput& input) {
+    SPINERT_TRY(open_pipeline());
+    SPINERT_ASSIGN(const auto source,
+                   open_study(input, arguments_.study, pipeline_->config(), readers_, control_));
+    return run.look_at(*pipeline_, *source, control_);
+  }
+
+  // Several studies: a folder for each inside the output folder, and a table of them all. What goes wrong with one does
+  // not stop the others, unless the run is stopped or nothing can be written any more.
+  int batch() {
+    const Overwrite how = arguments_.resume ? Overwrite::replace : overwrite();
+    auto output = StudyOutput::open(arguments_.output, how, arguments_.inputs, "summary.csv");
+    if (!output.ok()) return print_error(output.status(), json_log_);
+    if (const Status status = open_pipeline(); !status.ok()) return print_error(status, json_log_);
+    ResumeKey key;
+    if (const auto hash = pipeline_->engine().file_sha256(); hash.ok()) key.model_sha256 = hash.value();
+    key.command_line = arguments_.used_options;
+    std::vector<BatchRow> rows;
+    for (const StudyInput& input : studies_) {
+      if (stop_signal().load() != 0) break;
+      const std::string folder = output.value().folder() + "/" + input.name;
+      note_study(rows.size(), input.name);
+      key.files_sha256 = study_sha256(input);
+      const auto finished = arguments_.resume ? finished_row(folder, input.name, key) : std::nullopt;
+      if (finished) {
+        print_note("info", input.name + ": kept, it is finished", json_log_);
+        rows.push_back(*finished);
+        continue;
       }
+      auto opened = StudyOutput::open(folder, how, arguments_.inputs);
+      if (!opened.ok()) {
+        print_error(opened.status(), json_log_);
+        BatchRow row{input.name, {}, "failed", "review", std::string(error_name(opened.status().id())), 0, 0};
+        row.exit_code = exit_code(opened.status().id());
+        rows.push_back(row);
+        continue;
+      }
+      StudyRun run(std::move(opened).value(), facts_, progress_);
+      const int code = one(run, input, Clock::now());
+      rows.push_back(batch_row(input.name, run.study()));
+      rows.back().exit_code = code;
     }
-    if (study_.status == "indeterminate") {
-      if (exit_code(id) != study_.exit_code) id = ErrorId::E_NO_VERTEBRA;
-      return error(id, std::to_string(count("indeterminate")) + of_all + " must not be read as negative",
-                   output_.folder())
-          .hint("A person must look; the reasons are in the report.");
+    const std::string table = summary_csv(rows);
+    Status status = output.value().add("summary.csv", table);
+    if (status.ok()) status = output.value().publish();
+    if (!status.ok()) return print_error(status, json_log_);
+    std::printf("summary: %s/summary.csv\n", clean_utf8(output.value().folder()).c_str());
+    if (stop_signal().load() != 0) return 128 + stop_signal().load();
+    const int code = batch_exit_code(rows);
+    if (code == exit_code(ErrorId::E_PARTIAL)) {
+      const auto failed = std::ranges::count_if(rows, [](const BatchRow& row) { return row.exit_code != 0; });
+      print_error(error(ErrorId::E_PARTIAL,
+                        std::to_string(failed) + " of " + counted(rows.size(), "study", "studies") +
+                            " did not end with 0",
+                        output.value().folder())
+                      .hint("summary.csv names them; --resume repeats those that failed."),
+                  json_log_);
     }
-    if (study_.slices.size() > 1) {
-      return error(id, std::to_string(count("failed")) + of_all + " failed", output_.folder())
-          .hint("The reasons are in the report.");
-    }
-    if (!problem_.ok()) return problem_;
-    std::string text = study_.reasons.empty() ? study_.status : study_.reasons.back().text;
-    while (text.ends_with('.')) text.pop_back();
-    return error(id, text);
+    return code;
   }
 
-  int exit_code_of_study() const {
-    // 143 is a cancelled run as well.
-    return study_.exit_code > 128 ? exit_code(ErrorId::E_CANCELLED) : study_.exit_code;
+  // How far the batch is and how long the rest may take, by the studies so far.
+  void note_study(size_t done, const std::string& name) const {
+    std::string text = "study " + std::to_string(done + 1) + "/" + std::to_string(studies_.size()) + " " + name;
+    if (done > 0) {
+      const double left = milliseconds_since(begin_) / 1000 / static_cast<double>(done) *
+                          static_cast<double>(studies_.size() - done);
+      text += ", about " + fixed_number(left, 0) + " s left";
+    }
+    print_note("info", text, json_log_);
+  }
+
+  // A whole study: slices, reports, table, error line. Returns the exit code.
+  int one(StudyRun& run, const StudyInput& input, Clock::time_point begin) {
+    StudyResult& study = run.study();
+    study.demo_model = arguments_.model.empty();
+    if (arguments_.canvas) study.canvas = canvas_name(*arguments_.canvas);
+    if (const Status status = look_at(run, input); !status.ok()) return fail(run, status);
+    study.open_ms = open_ms_;
+    study.total_ms = milliseconds_since(begin);
+    return finish(run);
+  }
+
+  // An error of a whole study; what a single slice does wrong stays with it.
+  int fail(StudyRun& run, const Status& status) {
+    // A report about a folder that cannot be written cannot be written either.
+    if (status.id() == ErrorId::E_OUTPUT) return print_error(status, json_log_);
+    std::vector<std::string> paths = arguments_.inputs;
+    paths.push_back(model_);
+    for (const StudyInput& study : studies_) {
+      paths.push_back(study.nifti);
+      for (const DicomFacts& file : study.dicom) paths.push_back(file.path);
+      for (const Input& file : study.unread) paths.push_back(file.path);
+    }
+    run.study().demo_model = arguments_.model.empty();
+    run.fail(status, paths);
+    return finish(run);
+  }
+
+  int finish(StudyRun& run) {
+    StudyResult& study = run.study();
+    const bool stopped = stop_signal().load() != 0 && study.exit_code == exit_code(ErrorId::E_CANCELLED);
+    if (stopped) study.exit_code = 128 + stop_signal().load();
+    if (const Status status = run.publish(); !status.ok()) return print_error(status, json_log_);
+    if (!study.slices.empty()) print_table(study);
+    std::printf("report: %s/report.html\n", clean_utf8(run.folder()).c_str());
+    if (study.exit_code != 0) print_error(run.problem(), json_log_);
+    return study.exit_code;
   }
 
   const Arguments& arguments_;
-  bool json_log_, show_bar_;
-  StudyOutput output_;
-  StudyResult study_;
+  bool json_log_;
+  Clock::time_point begin_ = Clock::now();
+  RunControl control_;
+  Progress progress_;
+  DicomReaders readers_;
   ReportFacts facts_;
   std::string model_;
+  std::vector<StudyInput> studies_;
   std::unique_ptr<Pipeline> pipeline_;
-  struct Pending {
-    std::string source;
-    std::optional<SliceResult> result;  // nothing: in the pipeline
-  };
-  std::deque<Pending> pending_;
-  SourceNames names_;
-  std::set<std::string> preview_names_;
-  Spill sections_, slices_json_;  // of the slices so far, for the two reports
-  bool whole_run_failed_ = false;
-  Status problem_;  // of the run, else of its first failed picture
+  double open_ms_ = 0;
 };
-
-int run_diagnose(const Arguments& arguments, bool json_log) {
-  const Overwrite overwrite = arguments.overwrite == "replace"  ? Overwrite::replace
-                              : arguments.overwrite == "suffix" ? Overwrite::suffix
-                                                                : Overwrite::never;
-  // First of all: nothing is computed that could not be kept.
-  auto output = StudyOutput::open(arguments.output, overwrite, arguments.inputs);
-  if (!output.ok()) return print_error(output.status(), json_log);
-  return DiagnoseRun(arguments, json_log, std::move(output).value()).run();
-}
 
 // Options as given, but no paths: they may name a patient.
 std::string options_without_paths(const CLI::App& command) {
   std::string text = "diagnose";
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name();
-    if (option->count() == 0 || name == "input" || name == "--output" || name == "--model") continue;
+    if (option->count() == 0 || name == "input" || name == "--output" || name == "--model" ||
+        name == "--resume" || name == "--overwrite") {
+      continue;
+    }
     text += ' ' + name;
     for (const std::string& value : option->results()) text += ' ' + value;
   }
@@ -396,7 +309,7 @@ std::string options_without_paths(const CLI::App& command) {
 void add_diagnose(CLI::App& app, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("diagnose", "find and classify the vertebrae of sagittal CT slices");
-  command->add_option("input", arguments->inputs, "PNG or JPEG slices, or folders of them")
+  command->add_option("input", arguments->inputs, "PNG or JPEG slices, DICOM files, NIfTI volumes, or folders of them")
       ->required()
       ->type_name("PATH");
   command->add_option("-o,--output", arguments->output, "folder for report.json, report.html and the previews")
@@ -412,9 +325,18 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
   add_integer(*command, "--batch", arguments->batch, 1, 1024,
               "vertebrae per run of the classifier; changes no result; default: 2, on a card 6");
   add_real(*command, "--threshold", arguments->threshold, 0, 1, "least score of a vertebra; default: of the model");
-  add_real(*command, "--hu-offset", arguments->hu_offset, -100000, 100000,
+  add_real(*command, "--hu-offset", arguments->study.hu_offset, -100000, 100000,
            "pixel values are Hounsfield units plus X; applies the model's window");
   add_canvas(*command, arguments->canvas);
+  command->add_option("--series-uid", arguments->study.series_uid, "of a DICOM study: the series to take; default: by rule")
+      ->type_name("UID");
+  add_integer(*command, "--allow-gaps", arguments->allow_gaps, 0, 1000,
+              "slices of a series that may be missing or unreadable; the study is then partial");
+  command->add_option("--prefer", arguments->transform, "transform of a NIfTI file whose two disagree: sform or qform")
+      ->check(CLI::IsMember({"sform", "qform"}))
+      ->type_name("NAME");
+  command->add_flag("--resume", arguments->resume,
+                    "of several studies: keep finished results of the same files, model and options, do the rest");
   add_integer(*command, "--timeout", arguments->timeout, 1, 1000000, "seconds for the whole run");
   add_log(*command, invocation);
   command->footer(
@@ -423,7 +345,10 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
       "Exit codes: 0 all slices completed; 11 some failed; 13 some must not be read as negative; 2 to 10 no result.");
   command->callback([command, arguments, &invocation] {
     arguments->used_options = options_without_paths(*command);
-    invocation.run = [arguments, &invocation] { return run_diagnose(*arguments, invocation.json_log); };
+    arguments->study.allow_gaps = static_cast<int>(arguments->allow_gaps);
+    if (arguments->transform == "sform") arguments->study.transform = NiftiTransform::sform;
+    if (arguments->transform == "qform") arguments->study.transform = NiftiTransform::qform;
+    invocation.run = [arguments, &invocation] { return DiagnoseRun(*arguments, invocation.json_log).run(); };
   });
 }
 

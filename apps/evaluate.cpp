@@ -107,7 +107,6 @@ class EvaluateRun {
     options.engine = arguments_.engine.options();
     options.batch = static_cast<int>(arguments_.batch);
     if (arguments_.threshold) options.threshold = static_cast<float>(*arguments_.threshold);
-    options.hu_offset = arguments_.hu_offset;
     options.canvas = arguments_.canvas;
     SPINERT_ASSIGN(pipeline_, Pipeline::open(options));
     const PipelineConfig& config = pipeline_->config();
@@ -159,8 +158,9 @@ class EvaluateRun {
     };
     if (stop_signal().load() != 0) return error(ErrorId::E_CANCELLED, "the run was stopped");
     if (!input.problem.ok()) return fail(input.problem);
-    const auto picture = read_picture(input.path);
+    auto picture = read_picture(input.path);
     if (!picture.ok()) return fail(picture.status());
+    picture.value().hu_offset = arguments_.hu_offset;
     const SliceResult result = pipeline_->diagnose(picture.value(), slice.name, control);
     if (result.error == ErrorId::E_CANCELLED || result.error == ErrorId::E_TIMEOUT) {
       return error(result.error, "the run ended before all slices were looked at").hint("Nothing was written.");

@@ -43,7 +43,12 @@ void print_json(Engine& engine, const std::string& hash) {
   for (const auto& [key, value] : model.metadata) json.key(key).text(value);
   json.end();
   json.key("device").begin_object(kInline).key("name").text(device.name).key("isa").text(device.isa);
-  json.key("precision").text(device.precision).key("threads").integer(device.threads).end();
+  json.key("precision").text(device.precision).key("threads").integer(device.threads);
+  if (const CalibrationInfo& calibration = device.calibration; !calibration.sha256.empty()) {
+    json.key("calibration_sha256").text(calibration.sha256).key("calibration_method").text(calibration.method);
+    json.key("calibration_slices").integer(calibration.slices);
+  }
+  json.end();
   memory_json(json, engine.memory());
   json.key("tensors").begin_array();
   for (const StoredTensor& tensor : model.tensors) {
@@ -66,8 +71,13 @@ void print_text(Engine& engine, const std::string& hash) {
   const DeviceInfo& device = engine.device();
   std::printf("model    %s\nbytes    %lld\nsha256   %s\n", clean_utf8(model.path).c_str(),
               static_cast<long long>(model.file_bytes), hash.c_str());
-  std::printf("device   %s (%s), %s, %d threads\n\nmetadata\n", device.name.c_str(), device.isa.c_str(),
-              device.precision.c_str(), device.threads);
+  std::printf("device   %s (%s), %s, %d threads\n", device.name.c_str(), device.isa.c_str(), device.precision.c_str(),
+              device.threads);
+  if (const CalibrationInfo& calibration = device.calibration; !calibration.sha256.empty()) {
+    std::printf("int8     ranges of %lld slices by %s, sha256 %s\n", static_cast<long long>(calibration.slices),
+                clean_utf8(calibration.method).c_str(), calibration.sha256.c_str());
+  }
+  std::printf("\nmetadata\n");
   for (const auto& [key, value] : model.metadata) {
     constexpr size_t kShown = 2000;  // the graph is printed below in a form for people
     const bool whole = key != "spinert.graph" && value.size() <= kShown;

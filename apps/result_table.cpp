@@ -27,9 +27,33 @@ void print_rows(const std::vector<Row>& rows) {
   }
 }
 
-}  // namespace
+// One row for each vertebra of the study; its slices are in the report.
+void print_tracks(const StudyResult& study) {
+  Row head{"no", "slices"};
+  head.insert(head.end(), study.class_names.begin(), study.class_names.end());
+  for (const char* name : {"ant mm", "mid mm", "post mm", "HU", "labels"}) head.emplace_back(name);
+  std::vector<Row> rows{std::move(head)};
+  for (const TrackResult& result : study.tracks) {
+    const Track& track = result.track;
+    Row row{std::to_string(track.id), std::to_string(track.members.size())};
+    for (const float p : track.probabilities) row.push_back(fixed_number(p, 3));
+    const auto& measures = result.measures;
+    for (const double mm : {measures ? measures->anterior_mm : 0, measures ? measures->middle_mm : 0,
+                            measures ? measures->posterior_mm : 0}) {
+      row.push_back(measures ? fixed_number(mm, 1) : "-");
+    }
+    row.push_back(measures ? fixed_number(measures->mean_hu, 0) : "-");
+    std::string labels;
+    for (const std::string& label : track.labels) labels += (labels.empty() ? "" : ", ") + label;
+    row.push_back(labels.empty() ? "no label" : labels);
+    rows.push_back(std::move(row));
+  }
+  print_rows(rows);
+  std::printf("study: %s, %s\n", study.alert.c_str(), counted(study.tracks.size(), "vertebra", "vertebrae").c_str());
+  for (const Reason& reason : study.reasons) std::printf("  %s: %s\n", reason.code.c_str(), reason.text.c_str());
+}
 
-void print_table(const StudyResult& study) {
+void print_slices(const StudyResult& study) {
   for (const SliceResult& slice : study.slices) {
     std::printf("%s: %s, %s, %s\n", slice.source.c_str(), slice.status.c_str(), slice.alert.c_str(),
                 counted(slice.vertebrae.size(), "vertebra", "vertebrae").c_str());
@@ -50,6 +74,12 @@ void print_table(const StudyResult& study) {
     }
     print_rows(rows);
   }
+}
+
+}  // namespace
+
+void print_table(const StudyResult& study) {
+  study.examination.kind == "pictures" ? print_slices(study) : print_tracks(study);
   const std::string_view banner = status_banner(study.status);
   std::printf("study: %s%s%s\n", study.status.c_str(), banner.empty() ? "" : ", ", std::string(banner).c_str());
   if (study.demo_model) std::printf("note: %s\n", kDemoNotice);

@@ -1,4 +1,5 @@
-// result_table.h - the result of a study as text: one row per vertebra, in columns.
+// result_table.h - the result of a study as text: one row per vertebra, in columns; of an examination
+// one row per vertebra of the study.
 #pragma once
 
 #include "diagnosis/result.h"

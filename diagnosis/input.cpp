@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -37,14 +38,51 @@ std::string_view take_number(std::string_view& text) {
   return number;
 }
 
-bool picture_extension(std::string_view name) {
-  const size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return false;
-  std::string ending(name.substr(dot + 1));
-  for (char& c : ending) {
+// The kind that a file's name claims; nothing if it claims none of ours.
+std::optional<InputKind> kind_of_name(std::string_view name) {
+  std::string lower(name);
+  for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return ending == "png" || ending == "jpg" || ending == "jpeg";
+  const auto ends = [&lower](std::string_view ending) { return lower.ends_with(ending); };
+  if (ends(".png") || ends(".jpg") || ends(".jpeg")) return InputKind::picture;
+  if (ends(".dcm") || ends(".dicom") || ends(".ima")) return InputKind::dicom;
+  if (ends(".nii") || ends(".nii.gz")) return InputKind::nifti;
+  return std::nullopt;
+}
+
+struct Look {
+  Content content;
+  bool readable = false;
+};
+
+Look look_at(const std::string& path) {
+  std::array<uint8_t, kSniffBytes> bytes;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return {};
+  const ssize_t got = ::read(file, bytes.data(), bytes.size());
+  ::close(file);
+  if (got < 0) return {};
+  return {sniff(std::span(bytes).first(static_cast<size_t>(got))), true};
+}
+
+// What a file is read as; nothing for one that is none of ours. A damaged file is what its name claims, so that the
+// reader of that kind says what is wrong with it.
+std::optional<InputKind> kind_of(const Look& look, std::string_view name) {
+  switch (look.content.kind) {
+    case ContentKind::dicom:
+      return InputKind::dicom;
+    case ContentKind::nifti:
+      return InputKind::nifti;
+    case ContentKind::png:
+    case ContentKind::jpeg:
+    case ContentKind::other_picture:
+      return InputKind::picture;
+    case ContentKind::gzip:
+    case ContentKind::unknown:
+      break;
+  }
+  return kind_of_name(name);
 }
 
 struct CloseFolder {
@@ -88,23 +126,19 @@ class FolderWalk {
     if (S_ISDIR(info.st_mode)) return walk(path, depth + 1);
     // Pipes and devices are never opened: reading them may block for ever.
     if (!S_ISREG(info.st_mode)) return see("not a regular file");
-    if (picture_extension(name)) return take(path);
-    std::array<uint8_t, kSniffBytes> bytes;
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0) return see("not readable");
-    const ssize_t got = ::read(file, bytes.data(), bytes.size());
-    ::close(file);
-    if (got < 0) return see("not readable");
-    const Content content = sniff(std::span(bytes).first(static_cast<size_t>(got)));
-    return content.kind == ContentKind::unknown ? see(std::string(content.name)) : take(path);
+    if (name == "DICOMDIR") return see("DICOMDIR");  // an index of files that are found anyway
+    const Look look = look_at(path);
+    const std::optional<InputKind> kind = kind_of(look, name);
+    if (kind) return take(path, *kind);
+    return see(look.readable ? std::string(look.content.name) : "not readable");
   }
 
-  Status take(const std::string& path) {
+  Status take(const std::string& path, InputKind kind) {
     ++list_.files_seen;
     if (list_.inputs.size() >= kMaxInputs) {
       return error(ErrorId::E_USAGE, "too many files", path).hint("Give at most a million slices in one run.");
     }
-    list_.inputs.push_back({path, {}});
+    list_.inputs.push_back({path, {}, kind});
     return {};
   }
   Status see(const std::string& reason) {
@@ -119,7 +153,8 @@ class FolderWalk {
   Status unreadable(const std::string& folder) {
     list_.inputs.push_back(
         {folder, error(ErrorId::E_INPUT_EMPTY, "cannot read the folder: " + system_error(errno), folder)
-                     .hint("Make it readable or leave it out.")});
+                     .hint("Make it readable or leave it out."),
+         InputKind::picture});
     return {};
   }
 
@@ -164,15 +199,18 @@ Result<InputList> expand_inputs(std::span<const std::string> arguments) {
     struct stat info {};
     if (::stat(argument.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
       ++list.files_seen;
-      list.inputs.push_back({argument, {}});
+      const bool regular = S_ISREG(info.st_mode);
+      const std::optional<InputKind> kind = regular ? kind_of(look_at(argument), argument) : std::nullopt;
+      list.inputs.push_back({argument, {}, kind.value_or(InputKind::picture)});
       continue;
     }
     const size_t before = list.inputs.size();
     SPINERT_TRY(walk.walk(argument, 0));
     if (list.inputs.size() == before) {
       list.inputs.push_back({argument, error(ErrorId::E_INPUT_EMPTY, "no picture in the folder", argument)
-                                           .expected("PNG or JPEG slices", list.describe())
-                                           .hint("Check the path; hidden files are skipped.")});
+                                           .expected("PNG, JPEG, DICOM or NIfTI", list.describe())
+                                           .hint("Check the path; hidden files are skipped."),
+                             InputKind::picture});
     }
   }
   const bool any = std::ranges::any_of(list.inputs, [](const Input& input) { return input.problem.ok(); });

@@ -157,8 +157,8 @@ Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
 
 std::vector<float> PipelineImpl::grey_of(const Picture& picture) const {
   std::optional<HuWindow> window;
-  if (options_.hu_offset) {
-    window = {*options_.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
+  if (picture.hu_offset) {
+    window = {*picture.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
   }
   return to_grey(picture, window);
 }

@@ -28,7 +28,6 @@ struct PipelineOptions {
   int batch = 0;                     // vertebrae per run of the classifier; changes no result; 0: what suits the device
   std::optional<CanvasMode> canvas;  // replaces place.canvas of the config; tight is refused on a card
   std::optional<float> threshold;    // replaces diagnosis.score_threshold of the config
-  std::optional<double> hu_offset;   // picture values are HU + offset: apply the config's window
 };
 
 class Pipeline {

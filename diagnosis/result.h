@@ -4,11 +4,15 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "diagnosis/studies/examination.h"
+#include "diagnosis/studies/track.h"
 #include "kernels/base/status.h"
+#include "runtime/engine.h"
 
 namespace spinert {
 
@@ -46,6 +50,7 @@ struct SliceResult {
   std::string sha256;  // of the file's bytes; empty if it could not be read
   int width = 0, height = 0;
   bool lossy = false;
+  std::optional<SlicePlace> place;
   std::string status = "completed";  // completed, indeterminate, failed
   std::string alert = "review";      // positive, review, negative
   std::vector<Reason> reasons;
@@ -58,8 +63,12 @@ struct SliceResult {
 
 struct StudyResult {
   std::string status = "failed";  // completed, partial, indeterminate, failed
+  std::string alert = "review";   // positive, review, negative
   std::vector<Reason> reasons;
+  Examination examination;
   std::vector<SliceResult> slices;
+  std::vector<TrackResult> tracks;    // of an examination, from the top of the field of view
+  ErrorId error = ErrorId::OK;        // of an examination that did not end with 0
   // The model and the device, as reported.
   std::string model_name, model_sha256, config_sha256, card_version;
   bool demo_model = false;
@@ -68,6 +77,7 @@ struct StudyResult {
   std::string device_name, isa, precision;
   std::string canvas = "fixed";  // what the detector saw: fixed or tight (canvas.h)
   bool fallback = false;
+  CalibrationInfo calibration;  // of int8
   int exit_code = 0;
   // Volatile facts: do not change the meaning of a result.
   int threads = 1, batch = 1;

@@ -1,6 +1,8 @@
 // study.cpp - the status and exit code of a study (DESIGN section 9, "Several inputs"; SAFETY section 2).
 #include "diagnosis/study.h"
 
+#include <algorithm>
+
 #include "diagnosis/pipeline.h"
 #include "diagnosis/report/text.h"
 
@@ -33,6 +35,7 @@ SliceResult failed_slice(const std::string& source, const Status& status) {
 
 void fail_study(StudyResult& study, const Status& status) {
   study.status = "failed";
+  study.alert = "review";
   study.slices.clear();
   study.exit_code = exit_code(status.id());
   study.reasons.push_back({std::string(error_name(status.id())), clean_utf8(status.message())});
@@ -64,6 +67,11 @@ void summarise(StudyResult& study) {
     fail_study(study, error(ErrorId::E_INPUT_EMPTY, "the study has no slice"));
     return;
   }
+  // The worst of the slices; a slice that failed is one to review.
+  const auto any = [&study](const char* alert) {
+    return std::ranges::any_of(study.slices, [alert](const SliceResult& slice) { return slice.alert == alert; });
+  };
+  study.alert = any("positive") ? "positive" : any("review") ? "review" : "negative";
   size_t failed = 0, indeterminate = 0;
   // A run that was stopped ends with the code of its end, whatever the slices before it gave.
   ErrorId stopped = ErrorId::OK, first_failure = ErrorId::OK;

@@ -5,6 +5,7 @@
 
 #include "config/json.h"
 #include "weights/file_reader.h"
+#include "weights/sha256.h"
 
 namespace spinert {
 namespace {
@@ -77,7 +78,11 @@ Result<Calibration> read_calibration(const std::string& path, const std::string&
       json["slices"].get<uint64_t>() > uint64_t{kMaxSlices}) {
     return malformed("slices is no number of slices", path);
   }
-  Calibration calibration{json["model"], json["method"], json["slices"].get<int64_t>(), {}, {}};
+  Calibration calibration;
+  calibration.sha256 = to_hex(sha256(text.data(), text.size()));
+  calibration.model = json["model"];
+  calibration.method = json["method"];
+  calibration.slices = json["slices"].get<int64_t>();
   if (!json.contains("keep") || !json["keep"].is_object()) return malformed("no keep", path);
   for (const auto& [graph, names] : json["keep"].items()) {
     if (!names.is_array()) return malformed("keep of " + printable(graph), path);

@@ -20,6 +20,7 @@
 namespace spinert {
 
 struct Calibration {
+  std::string sha256;  // of the file's bytes; filled by reading
   std::string model;   // spinert.data_sha256 of the model that it belongs to
   std::string method;  // how ranges were made, for readers
   int64_t slices = 0;

@@ -156,6 +156,7 @@ Status EngineImpl::open(const std::string& path, const EngineOptions& options) {
   if (device.precision == "int8") {
     const std::string named = options.calibration.empty() ? calibration_beside(path) : options.calibration;
     SPINERT_ASSIGN(calibration_, read_calibration(named, file_->data_sha256()));
+    device_.calibration = {calibration_.sha256, calibration_.method, calibration_.slices};
   }
   SPINERT_TRY(plan_graphs(options, device).at(path));
   SPINERT_TRY(check_tensors().at(path));

@@ -59,6 +59,13 @@ struct EngineOptions {
   int64_t crop_entries = 0;
 };
 
+// Where the ranges of int8 came from (runtime/calibration.h). Empty in another precision.
+struct CalibrationInfo {
+  std::string sha256;  // of the file's bytes
+  std::string method;
+  int64_t slices = 0;  // pictures that it was taken from
+};
+
 struct DeviceInfo {
   std::string name;       // "cpu", "reference" or the card's name
   std::string isa;        // levels used, for example "scalar avx2 avx512" or "sm80 sm90a"; "any" for reference
@@ -69,6 +76,7 @@ struct DeviceInfo {
   std::set<std::string> rewrites;  // see EngineOptions
   int threads = 1;
   int lanes = 1;  // see EngineOptions; 1 but on cuda
+  CalibrationInfo calibration;
 };
 
 // One tensor as stored in the model file.

@@ -5,12 +5,14 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "config/pipeline_config.h"
 #include "diagnosis/images/png_write.h"
 #include "diagnosis/pipeline.h"
 #include "tests/support/reduced_model.h"
+#include "tests/support/schema_check.h"
 #include "tests/support/scratch.h"
 
 namespace spinert {
@@ -77,6 +79,11 @@ class EvaluateCli : public Scratch {
     return "evaluate --device cpu --model " + model_ + " --truth " + path("truth.json") + " " + more;
   }
 
+  static void expect_schema(const json& document) {
+    std::ifstream file(std::string(SPINERT_SOURCE_DIR) + "/diagnosis/evaluation/evaluation.schema.json");
+    for (const std::string& problem : schema::problems(json::parse(file), document)) ADD_FAILURE() << problem;
+  }
+
   static inline std::string suite_folder_, model_;
 };
 
@@ -99,6 +106,8 @@ TEST_F(EvaluateCli, PipelineAndReportsAgree) {
   for (const char* key : {"detector", "classes", "overall", "alerts", "slices", "calibration", "cross_table"}) {
     EXPECT_EQ(a[key], b[key]) << key;
   }
+  expect_schema(a);
+  expect_schema(b);
   EXPECT_TRUE(a["patch_level"]["available"].get<bool>());
   EXPECT_FALSE(b["patch_level"]["available"].get<bool>());
   EXPECT_EQ(read(path("a/slices.csv")), read(path("b/slices.csv")));
@@ -207,6 +216,14 @@ TEST_F(EvaluateCli, ComparesAndChoosesThresholds) {
       << error();
   const json b = json::parse(read(path("b/evaluation.json")));
   EXPECT_TRUE(b["comparison"]["per_slice"]["missed"]["wilcoxon_p"].is_null());
+  expect_schema(a);
+  expect_schema(b);
+  // The schema can fail.
+  json broken = b;
+  broken["detector"]["found"] = -1;
+  broken.erase("alerts");
+  std::ifstream file(std::string(SPINERT_SOURCE_DIR) + "/diagnosis/evaluation/evaluation.schema.json");
+  EXPECT_EQ(schema::problems(json::parse(file), broken).size(), 2u);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "tests/support/graph_runner.h"
 #include "tests/support/reduced_model.h"
 #include "tests/support/scratch.h"
+#include "weights/sha256.h"
 
 namespace spinert {
 namespace {
@@ -285,6 +286,7 @@ TEST_F(Quantised, Engines) {
   const auto first = open("cpu", "int8", 1, 1);
   ASSERT_TRUE(first.ok()) << first.status().to_string();
   EXPECT_EQ(first.value()->engine().device().precision, "int8");
+  EXPECT_EQ(first.value()->engine().device().calibration.sha256, to_hex(sha256(text_.data(), text_.size())));
   const SliceResult want = first.value()->diagnose(picture, "a");
   ASSERT_FALSE(want.candidates.empty());
   for (const auto& [threads, batch] : {std::pair{1, 3}, {2, 1}, {3, 4}}) {

@@ -59,6 +59,16 @@ TEST(ReportJson, FitsItsSchema) {
   EXPECT_EQ(document["model"]["notice"], kDemoNotice);
 }
 
+// Only int8 has a calibration; a report of it says which one.
+TEST(ReportJson, NamesTheCalibration) {
+  StudyResult study = sample::study();
+  EXPECT_FALSE(json::parse(report_json(study, sample::facts()))["device"].contains("calibration"));
+  study.calibration = {std::string(64, 'a'), "smallest and largest", 12};
+  const json document = json::parse(report_json(study, sample::facts()));
+  for (const std::string& problem : schema::problems(schema_file(), document)) ADD_FAILURE() << problem;
+  EXPECT_EQ(document["device"]["calibration"]["slices"], 12);
+}
+
 TEST(ReportJson, SchemaCanFail) {
   const json schema = schema_file();
   const json good = json::parse(report_json(sample::study(), sample::facts()));
@@ -205,6 +215,7 @@ TEST(ReportHtml, EscapesEverythingThatComesFromOutside) {
   const std::string evil = "\"><img onerror=x><script>alert(1)</script>&'";
   StudyResult study = sample::study();
   study.model_name = study.device_name = study.isa = study.precision = study.model_sha256 = evil;
+  study.calibration = {evil, evil, 1};
   study.status = study.reasons[0].code = study.reasons[0].text = evil;
   study.class_names[0] = evil;
   for (SliceResult& slice : study.slices) {

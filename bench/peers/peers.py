@@ -271,10 +271,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     options = parse()
     document = table.merge([json.loads(path.read_text()) for path in options.merge]) if options.merge else run(options)
-    text = table.markdown(document)
-    print(text)
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
+    text = table.markdown(document)
+    print(text)
     if options.markdown:
         table.replace_between_marks(options.markdown, text)
 

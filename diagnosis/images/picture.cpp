@@ -120,9 +120,12 @@ Result<Picture> decode(std::span<const uint8_t> bytes, std::string_view name) {
       picture.warnings.push_back("W_LOSSY: lossy input (JPEG); small damage inside the file cannot be seen");
       break;
     }
+    case ContentKind::dicom:
+    case ContentKind::nifti:
     case ContentKind::other_picture:
+    case ContentKind::gzip:
     case ContentKind::unknown: {
-      const bool picture_of_other_kind = content.kind == ContentKind::other_picture;
+      const bool picture_of_other_kind = content.kind != ContentKind::unknown && content.kind != ContentKind::gzip;
       return error(picture_of_other_kind ? ErrorId::E_IMAGE_FORMAT : ErrorId::E_IMAGE_UNKNOWN,
                    std::string(picture_of_other_kind ? "picture format is not read: looks like "
                                                      : "not a picture: looks like ") +

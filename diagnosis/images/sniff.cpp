@@ -11,6 +11,7 @@ using namespace std::string_view_literals;
 
 constexpr auto kPngSignature = "\x89PNG\r\n\x1a\n"sv;
 constexpr auto kConvert = "Convert it to PNG without loss, for example with ImageMagick: convert FILE slice.png."sv;
+constexpr auto kExamination = "'spinert diagnose' reads it as an examination; elsewhere give a PNG of the slice."sv;
 constexpr auto kNotPicture = "Give a PNG or JPEG picture."sv;
 
 struct Signature {
@@ -20,16 +21,13 @@ struct Signature {
 };
 
 constexpr Signature kSignatures[] = {
-    {128,
-     "DICM"sv,
-     {ContentKind::other_picture, "a DICOM file"sv,
-      "Export the slice as 16-bit or windowed 8-bit PNG, for example with dcm2img from DCMTK."sv}},
-    {344,
-     "n+1\0"sv,
-     {ContentKind::other_picture, "a NIfTI volume"sv, "Export sagittal slices as PNG from your viewer."sv}},
+    {128, "DICM"sv, {ContentKind::dicom, "a DICOM file"sv, kExamination}},
+    {344, "n+1\0"sv, {ContentKind::nifti, "a NIfTI volume"sv, kExamination}},
+    {4, "n+2\0\r\n\032\n"sv, {ContentKind::nifti, "a NIfTI-2 volume"sv, kExamination}},
     {344,
      "ni1\0"sv,
-     {ContentKind::other_picture, "a NIfTI header"sv, "Export sagittal slices as PNG from your viewer."sv}},
+     {ContentKind::other_picture, "a NIfTI header without its voxels"sv,
+      "Convert the pair to one .nii file, for example with nifti_tool."sv}},
     {0, "GIF87a"sv, {ContentKind::other_picture, "a GIF picture"sv, kConvert}},
     {0, "GIF89a"sv, {ContentKind::other_picture, "a GIF picture"sv, kConvert}},
     {0, "II*\0"sv, {ContentKind::other_picture, "a TIFF picture"sv, kConvert}},
@@ -47,7 +45,7 @@ constexpr Signature kSignatures[] = {
     {0, "P6\n"sv, {ContentKind::other_picture, "a PPM picture"sv, kConvert}},
     {0, "\x8bJNG\r\n\x1a\n"sv, {ContentKind::other_picture, "a JNG picture"sv, kConvert}},
     {0, "\x8aMNG\r\n\x1a\n"sv, {ContentKind::other_picture, "an MNG animation"sv, kConvert}},
-    {0, "\x1f\x8b"sv, {ContentKind::unknown, "gzip-compressed data"sv, "Unpack it; a picture must be PNG or JPEG."sv}},
+    {0, "\x1f\x8b"sv, {ContentKind::gzip, "gzip-compressed data"sv, "Unpack it; a picture must be PNG or JPEG."sv}},
     {0,
      "PK\3\4"sv,
      {ContentKind::unknown, "a zip archive or a PyTorch checkpoint"sv,

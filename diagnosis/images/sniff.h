@@ -10,7 +10,10 @@ namespace spinert {
 enum class ContentKind : unsigned char {
   png,
   jpeg,
-  other_picture,  // a picture or a medical image in a format that is not read here: E_IMAGE_FORMAT
+  dicom,          // diagnosis/studies/ reads it; as a single picture E_IMAGE_FORMAT
+  nifti,          // the same
+  other_picture,  // a picture in a format that is not read: E_IMAGE_FORMAT
+  gzip,           // E_IMAGE_UNKNOWN; a NIfTI volume if the name says so
   unknown,        // anything else: E_IMAGE_UNKNOWN
 };
 

@@ -8,6 +8,7 @@
 #include "diagnosis/report/page_style.h"
 #include "diagnosis/report/study_output.h"
 #include "diagnosis/report/text.h"
+#include "diagnosis/report/tracks_report.h"
 #include "diagnosis/report/wording.h"
 #include "diagnosis/study.h"
 
@@ -201,6 +202,7 @@ std::string overview(const StudyResult& study) {
   html += reason_list(study.reasons, study.status == "failed");
   if (study.demo_model) html += "<p class=\"small\"><strong>Note.</strong> " + escape_html(kDemoNotice) + ".</p>\n";
   html += facts_list(study);
+  html += track_table(study);
   if (!study.class_names.empty()) html += legend(study);
   if (study.slices.size() > 1) {
     html += "<nav aria-label=\"Slices\"><ul class=\"index\">\n";
@@ -215,6 +217,23 @@ std::string overview(const StudyResult& study) {
   return html + "</div>\n</div></header>\n";
 }
 
+// "axial DICOM series of 100 files, 512 x 512 x 100 at 0.898 x 0.898 x 2.500 mm; ..."; empty for pictures.
+std::string examination_line(const Examination& examination) {
+  if (examination.kind == "pictures" || !examination.stack) return {};
+  const Grid& grid = examination.stack->grid;
+  const auto mm = [](const Vec3& step) { return fixed_number(length(step), 3); };
+  std::string text = examination.stack->orientation + (examination.kind == "dicom" ? " DICOM series of " : " NIfTI of ") +
+                     counted(static_cast<size_t>(examination.files), "file") + ", " +
+                     std::to_string(grid.plane.columns) + " x " + std::to_string(grid.plane.rows) + " x " +
+                     std::to_string(grid.slices) + " at " + mm(grid.plane.column_step) + " x " +
+                     mm(grid.plane.row_step) + " x " + mm(grid.slice_step) + " mm";
+  if (const auto& reformat = examination.reformat) {
+    text += "; reformatted, linear, " + fixed_number(reformat->mm_per_pixel, 3) + " mm a pixel, every " +
+            fixed_number(reformat->step_mm, 3) + " mm";
+  }
+  return text + (examination.lossy ? "; lossy input" : "");
+}
+
 std::string page_footer(const StudyResult& study, const ReportFacts& facts) {
   std::string html = "<footer><div class=\"wrap\">\n<dl>";
   const auto row = [&html](const char* name, const std::string& value) {
@@ -226,6 +245,12 @@ std::string page_footer(const StudyResult& study, const ReportFacts& facts) {
   row("Device", study.device_name + (study.isa.empty() ? "" : " (" + study.isa + ")") +
                     (study.precision.empty() ? "" : ", " + study.precision) + ", " + study.canvas + " canvas" +
                     (study.fallback ? ", fallback from the first choice" : ""));
+  row("Examination", examination_line(study.examination));
+  row("Files SHA-256", study.examination.files_sha256);
+  if (const CalibrationInfo& calibration = study.calibration; !calibration.sha256.empty()) {
+    row("Calibration", calibration.method + " of " + std::to_string(calibration.slices) + " slices, SHA-256 " +
+                           calibration.sha256);
+  }
   std::string tool = "spinert";
   for (const char* key : {"version", "commit"}) {
     if (const auto it = facts.tool.find(key); it != facts.tool.end()) tool += ' ' + it->second;

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "diagnosis/report/examination_json.h"
 #include "diagnosis/report/json_text.h"
+#include "diagnosis/report/tracks_report.h"
 #include "diagnosis/study.h"
 #include "weights/sha256.h"
 
@@ -29,10 +31,12 @@ void write_map(JsonText& json, const std::map<std::string, std::string>& map) {
   json.end();
 }
 
-void write_vertebra(JsonText& json, const Vertebra& vertebra, const std::vector<std::string>& class_names) {
+void write_vertebra(JsonText& json, const SliceResult& slice, const Vertebra& vertebra,
+                    const std::vector<std::string>& class_names) {
   json.begin_object();
   json.key("id").integer(vertebra.id);
   json.key("box").numbers(vertebra.box);
+  if (slice.place) write_patient_box(json, *slice.place, vertebra.box);
   json.key("score").number(vertebra.score);
   json.key("probabilities").begin_object(kInline);
   for (size_t i = 0; i < std::min(class_names.size(), vertebra.probabilities.size()); ++i) {
@@ -56,12 +60,13 @@ void write_slice(JsonText& json, const SliceResult& slice, const std::vector<std
   json.key("width").integer(slice.width);
   json.key("height").integer(slice.height);
   json.key("lossy").boolean(slice.lossy);
+  if (slice.place) write_place(json, *slice.place);
   json.key("status").text(slice.status);
   json.key("alert").text(slice.alert);
   json.key("error").text(error_name(slice.error));
   write_reasons(json, slice.reasons);
   json.key("vertebrae").begin_array();
-  for (const Vertebra& vertebra : slice.vertebrae) write_vertebra(json, vertebra, class_names);
+  for (const Vertebra& vertebra : slice.vertebrae) write_vertebra(json, slice, vertebra, class_names);
   json.end();
   json.key("candidates").begin_array();
   for (const Candidate& candidate : slice.candidates) {
@@ -138,6 +143,7 @@ Status write_report_json(const StudyResult& study, const ReportFacts& facts, con
   json.begin_object();
   json.key("schema").text(kReportSchema);
   json.key("status").text(study.status);
+  json.key("alert").text(study.alert);
   write_reasons(json, study.reasons);
   json.key("exit_code").integer(study.exit_code);
   json.key("label").text(kResearchLabel);
@@ -154,17 +160,20 @@ Status write_report_json(const StudyResult& study, const ReportFacts& facts, con
   json.key("precision").text(study.precision);
   json.key("canvas").text(study.canvas);
   json.key("fallback").boolean(study.fallback);
+  if (!study.calibration.sha256.empty()) {
+    json.key("calibration").begin_object(kInline).key("sha256").text(study.calibration.sha256);
+    json.key("method").text(study.calibration.method).key("slices").integer(study.calibration.slices).end();
+  }
   json.end();
   json.key("thresholds").begin_object(kInline);
   for (const auto& [name, threshold] : study.thresholds) json.key(name).number(threshold);
   json.end();
-  json.key("input")
-      .begin_object(kInline)
-      .key("kind")
-      .text("pictures")
-      .key("slices")
-      .integer(static_cast<long long>(study.slices.size()));
+  const Examination& examination = study.examination;
+  json.key("input").begin_object(examination.kind == "pictures" ? kInline : JsonText::Layout::lines);
+  json.key("kind").text(examination.kind).key("slices").integer(static_cast<long long>(study.slices.size()));
+  write_examination(json, examination);
   json.end();
+  if (examination.kind != "pictures" && !study.slices.empty()) write_tracks(json, study);
   const bool any_result =
       std::ranges::any_of(study.slices, [](const SliceResult& slice) { return slice.status != "failed"; });
   if (any_result) {

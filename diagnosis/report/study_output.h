@@ -36,6 +36,8 @@ class StudyOutput {
   ~StudyOutput();
   StudyOutput(StudyOutput&& other) noexcept;
   StudyOutput& operator=(StudyOutput&&) = delete;
+  // What the destructor does without publish(), now.
+  void abandon();
 
   const std::string& folder() const { return folder_; }
 
@@ -56,7 +58,6 @@ class StudyOutput {
   void remove_stale(const std::vector<WrittenFile>& earlier) const;
   bool holds_result() const;
   Status prepare(const std::string& folder);
-  void abandon();
 
   std::string folder_, stage_, last_;
   Overwrite overwrite_ = Overwrite::never;

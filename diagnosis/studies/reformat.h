@@ -9,7 +9,6 @@
 
 #include <vector>
 
-#include "diagnosis/studies/sagittal_slice.h"
 #include "diagnosis/studies/volume.h"
 #include "kernels/base/status.h"
 

@@ -1,5 +1,6 @@
 #include "tests/support/schema_check.h"
 
+#include <algorithm>
 #include <regex>
 #include <set>
 
@@ -41,7 +42,9 @@ class Validator {
       const std::string name = rule.get<std::string>();
       check(root_.at(json::json_pointer(name.substr(1))), value, place);
     } else if (keyword == "type") {
-      if (!has_type(value, rule.get<std::string>())) fail(place, "is not of type " + rule.get<std::string>());
+      const json types = rule.is_array() ? rule : json::array({rule});
+      const bool fits = std::ranges::any_of(types, [&](const json& t) { return has_type(value, t.get<std::string>()); });
+      if (!fits) fail(place, "is not of type " + rule.dump());
     } else if (keyword == "const") {
       if (value != rule) fail(place, "is not " + rule.dump());
     } else if (keyword == "enum") {

@@ -1,0 +1,58 @@
+#include "diagnosis/studies/dicom_readers.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <thread>
+
+namespace spinert {
+namespace {
+
+Status stopped(const RunControl& control) {
+  if (control.cancel && control.cancel->load() != 0) return error(ErrorId::E_CANCELLED, "the run was stopped");
+  if (std::chrono::steady_clock::now() >= control.deadline) {
+    return error(ErrorId::E_TIMEOUT, "the time limit was reached").hint("Raise --timeout or leave it out.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status DicomReaders::for_each(size_t n, const RunControl& control,
+                              const std::function<Status(DicomWorker&, size_t)>& work) {
+  const size_t threads = std::min(n, static_cast<size_t>(count_));
+  while (workers_.size() < threads) {
+    SPINERT_ASSIGN(auto worker, DicomWorker::start());
+    workers_.push_back(std::move(worker));
+  }
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  Status first;
+  size_t first_index = n;
+  const auto run = [&](DicomWorker& worker) {
+    for (size_t i = next++; i < n; i = next++) {
+      Status status = stopped(control);
+      try {
+        if (status.ok()) status = work(worker, i);
+      } catch (const std::bad_alloc&) {
+        status = error(ErrorId::E_OOM_HOST, "the memory was not enough").hint("Give the process more memory.");
+      }
+      if (status.ok()) continue;
+      next = n;  // indices below i are already taken and will be finished
+      const std::lock_guard lock(mutex);
+      if (i < first_index) {
+        first_index = i;
+        first = std::move(status);
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (size_t t = 1; t < threads; ++t) others.emplace_back([&, t] { run(*workers_[t]); });
+    if (threads > 0) run(*workers_[0]);
+  }
+  return first;
+}
+
+}  // namespace spinert

@@ -1,0 +1,280 @@
+#include "diagnosis/studies/study_inputs.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "diagnosis/report/text.h"
+#include "diagnosis/studies/hounsfield.h"
+#include "diagnosis/studies/reformat.h"
+#include "diagnosis/studies/series.h"
+#include "diagnosis/studies/volume_source.h"
+#include "diagnosis/study.h"
+#include "weights/file_reader.h"
+#include "weights/sha256.h"
+
+namespace spinert {
+namespace {
+
+// Of a reformat where the model does not say what it was trained at.
+constexpr double kDefaultMmPerPixel = 0.5;
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+// Letters, digits, '.', '-' and '_' of a text that came from a file.
+std::string folder_name(const std::string& text) {
+  std::string name;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                       c == '_' || (c == '.' && !name.empty());
+    if (plain) name += c;
+  }
+  constexpr size_t kMaxName = 100;
+  return name.empty() ? "study" : name.substr(0, kMaxName);
+}
+
+struct FactsOfFile {
+  std::optional<DicomFacts> facts;
+  Status problem;
+};
+
+std::vector<FactsOfFile> read_all_facts(const std::vector<std::string>& paths, DicomReaders& readers) {
+  std::vector<FactsOfFile> found(paths.size());
+  const Status status = readers.for_each(paths.size(), {}, [&](DicomWorker& worker, size_t i) {
+    auto facts = worker.read_facts(paths[i]);
+    facts.ok() ? void(found[i].facts = std::move(facts).value()) : void(found[i].problem = facts.status());
+    return Status();
+  });
+  for (FactsOfFile& file : found) {
+    if (!file.facts && file.problem.ok()) file.problem = status;
+  }
+  return found;
+}
+
+// The studies of DICOM files, by StudyInstanceUID in the order of their first files.
+std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, DicomReaders& readers) {
+  std::vector<FactsOfFile> files = read_all_facts(paths, readers);
+  std::vector<StudyInput> studies;
+  std::map<std::string, size_t> by_uid;
+  std::map<std::string, std::set<size_t>> of_folder;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!files[i].facts) continue;
+    const std::string& uid = files[i].facts->study;
+    const auto [entry, is_new] = by_uid.try_emplace(uid, studies.size());
+    if (is_new) {
+      studies.emplace_back();
+      studies.back().name = uid;
+    }
+    studies[entry->second].dicom.push_back(std::move(*files[i].facts));
+    of_folder[folder_of(paths[i])].insert(entry->second);
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].problem.ok()) continue;
+    const auto owners = of_folder.find(folder_of(paths[i]));
+    const bool one = owners != of_folder.end() && owners->second.size() == 1;
+    if (!one) {
+      studies.emplace_back();
+      studies.back().name = file_name_of(paths[i]);
+    }
+    StudyInput& study = one ? studies[*owners->second.begin()] : studies.back();
+    study.unread.push_back({paths[i], files[i].problem, InputKind::dicom});
+  }
+  return studies;
+}
+
+Status too_large(int64_t needed, int64_t limit) {
+  return error(ErrorId::E_OOM_HOST, "the volume does not fit the memory")
+      .expected("at most " + std::to_string(limit) + " bytes", std::to_string(needed))
+      .hint("Raise --memory-limit or give a part of the series.");
+}
+
+// A file of the study read once more: it must not have changed since its facts were read.
+Result<DicomFile> read_again(DicomWorker& worker, const DicomFacts& facts) {
+  SPINERT_ASSIGN(DicomFile file, worker.read(facts.path));
+  if (file.facts.sha256 != facts.sha256) {
+    return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", facts.path)
+        .hint("Wait until the study is complete, then run again.");
+  }
+  return file;
+}
+
+// The voxels of an ordered series.
+Result<Volume> read_volume(std::span<const DicomFacts> study, const SeriesGeometry& geometry,
+                           const StudyOptions& options, DicomReaders& readers, const RunControl& control) {
+  Volume volume;
+  volume.grid = geometry.grid;
+  volume.missing = geometry.missing;
+  const Grid& grid = volume.grid;
+  const size_t per_slice = static_cast<size_t>(grid.plane.columns) * static_cast<size_t>(grid.plane.rows);
+  const size_t voxels = per_slice * static_cast<size_t>(grid.slices);
+  const auto bytes = static_cast<int64_t>(voxels * sizeof(int16_t));
+  if (options.memory_limit > 0 && bytes > options.memory_limit) return too_large(bytes, options.memory_limit);
+  volume.hu.resize(voxels, kAirHu);
+  std::mutex mutex;
+  HuRange range;
+  SPINERT_TRY(readers.for_each(geometry.order.size(), control, [&](DicomWorker& worker, size_t i) -> Status {
+    SPINERT_ASSIGN(const DicomFile file, read_again(worker, study[geometry.order[i]]));
+    SPINERT_ASSIGN(const HuSlice slice, to_hounsfield(file));
+    const auto place = static_cast<size_t>(geometry.place[i]);
+    std::ranges::copy(slice.hu, volume.hu.begin() + static_cast<ptrdiff_t>(place * per_slice));
+    const std::lock_guard lock(mutex);
+    range.add(slice.hu);
+    return {};
+  }));
+  SPINERT_TRY(check_plausible_hu(range, "series"));
+  return volume;
+}
+
+// Slices that lie twice must show the same.
+Status check_duplicates(std::span<const DicomFacts> study, const SeriesGeometry& geometry, DicomReaders& readers,
+                        const RunControl& control) {
+  return readers.for_each(geometry.duplicates.size(), control, [&](DicomWorker& worker, size_t i) -> Status {
+    const Duplicate& twice = geometry.duplicates[i];
+    SPINERT_ASSIGN(const DicomFile kept, read_again(worker, study[twice.of]));
+    SPINERT_ASSIGN(const DicomFile other, read_again(worker, study[twice.file]));
+    return check_duplicate(kept, other);
+  });
+}
+
+// What is not there although it should be, as reasons of a study that is then "partial".
+void note_missing(const StudyInput& study, const SeriesGeometry& geometry, Examination& examination) {
+  const double step = length(geometry.grid.slice_step);
+  for (const int missing : geometry.missing) examination.stack->gaps_mm.push_back(missing * step);
+  if (!geometry.missing.empty()) {
+    examination.notes.push_back({"E_GEOM_GAP", counted(geometry.missing.size(), "slice") + " of the series missing, the first " +
+                                                   fixed_number(geometry.missing.front() * step, 1) +
+                                                   " mm from its start; nothing was interpolated there"});
+  }
+  if (!study.unread.empty()) {
+    examination.notes.push_back({std::string(error_name(study.unread.front().problem.id())),
+                                 counted(study.unread.size(), "file") + " of the study could not be read"});
+  }
+  examination.incomplete = !examination.notes.empty();
+  if (!geometry.duplicates.empty()) {
+    examination.notes.push_back(
+        {"W_DUPLICATE", counted(geometry.duplicates.size(), "slice") + " lies twice with the same pixels; read once"});
+  }
+}
+
+ReformatRules rules_of(const PipelineConfig& config) {
+  ReformatRules rules;
+  rules.mm_per_pixel = config.spacing.mm_per_pixel > 0 ? config.spacing.mm_per_pixel : kDefaultMmPerPixel;
+  rules.step_mm = config.spacing.sagittal_step;
+  rules.half_width_mm = config.spacing.half_width;
+  rules.max_slice_mm = config.spacing.max_slice;
+  return rules;
+}
+
+Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const StudyOptions& options,
+                                                const PipelineConfig& config, DicomReaders& readers,
+                                                const RunControl& control) {
+  if (study.dicom.empty()) return study.unread.front().problem;
+  if (study.unread.size() > static_cast<size_t>(options.allow_gaps)) {
+    Status problem = study.unread.front().problem;
+    if (options.allow_gaps > 0) problem.hint("More files cannot be read than --allow-gaps allows.");
+    return problem;
+  }
+  const std::vector<Series> series = split_series(study.dicom);
+  SPINERT_ASSIGN(const SeriesChoice choice, choose_series(series, study.dicom, options.series_uid));
+  const Series& chosen = series[choice.index];
+  SPINERT_ASSIGN(const SeriesGeometry geometry, arrange_series(study.dicom, chosen.files, options.allow_gaps));
+  SPINERT_TRY(check_duplicates(study.dicom, geometry, readers, control));
+  std::vector<DicomFacts> files;
+  for (const size_t index : geometry.order) files.push_back(study.dicom[index]);
+  Examination examination;
+  examination.kind = "dicom";
+  examination.study_uid = files.front().study;
+  examination.series_uid = chosen.uid;
+  examination.frame_of_reference_uid = files.front().frame_of_reference;
+  examination.patient_position = files.front().patient_position;
+  std::set<std::string> syntaxes;
+  for (const DicomFacts& file : files) {
+    syntaxes.insert(file.transfer_syntax);
+    examination.lossy |= file.lossy;
+  }
+  examination.transfer_syntaxes.assign(syntaxes.begin(), syntaxes.end());
+  examination.files = static_cast<int>(files.size());
+  examination.files_sha256 = study_sha256(study);
+  examination.series_choice = choice.why;
+  examination.stack = {geometry.grid, orientation_name(chosen.orientation), geometry.tilt_degrees, {}};
+  note_missing(study, geometry, examination);
+  if (chosen.orientation == Orientation::sagittal) {
+    return native_source(std::move(files), config.spacing.mm_per_pixel, std::move(examination), readers);
+  }
+  if (!config.spacing.reformat) {
+    return error(ErrorId::E_GEOM_COARSE, "the model's config forbids reformatted slices (spacing.reformat)", chosen.uid)
+        .hint("Give a native sagittal series.");
+  }
+  SPINERT_ASSIGN(Volume volume, read_volume(study.dicom, geometry, options, readers, control));
+  return reformat_source(std::move(volume), rules_of(config), std::move(examination));
+}
+
+Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const StudyOptions& options,
+                                                const PipelineConfig& config) {
+  SPINERT_ASSIGN(NiftiFile file, read_nifti(path, options.transform));
+  Examination examination;
+  examination.kind = "nifti";
+  examination.files = 1;
+  examination.files_sha256 = file.sha256;
+  examination.transform = file.transform;
+  const Grid& grid = file.volume.grid;
+  examination.stack = {grid, orientation_name(orientation_of(cross(grid.plane.column_step, grid.plane.row_step))), 0, {}};
+  return reformat_source(std::move(file.volume), rules_of(config), std::move(examination));
+}
+
+}  // namespace
+
+std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers) {
+  StudyInput pictures;
+  pictures.name = "pictures";
+  std::vector<std::string> dicom;
+  std::vector<StudyInput> volumes;
+  for (Input& input : inputs) {
+    if (input.problem.ok() && input.kind == InputKind::dicom) {
+      dicom.push_back(std::move(input.path));
+    } else if (input.problem.ok() && input.kind == InputKind::nifti) {
+      volumes.emplace_back();
+      volumes.back().name = file_name_of(input.path);
+      volumes.back().nifti = std::move(input.path);
+    } else {
+      pictures.pictures.push_back(std::move(input));
+    }
+  }
+  std::vector<StudyInput> studies;
+  if (!pictures.pictures.empty()) studies.push_back(std::move(pictures));
+  if (!dicom.empty()) std::ranges::move(dicom_studies(dicom, readers), std::back_inserter(studies));
+  std::ranges::move(volumes, std::back_inserter(studies));
+  SourceNames names;
+  for (StudyInput& study : studies) study.name = names.add(folder_name(study.name));
+  return studies;
+}
+
+std::string study_sha256(const StudyInput& study) {
+  if (!study.nifti.empty()) {
+    const auto file = FileReader::open(study.nifti);
+    const auto hash = file.ok() ? whole_file_sha256(file.value()) : Result<std::string>(file.status());
+    return hash.ok() ? hash.value() : std::string();
+  }
+  if (study.dicom.empty() || !study.unread.empty()) return {};
+  std::vector<std::string> hashes;
+  for (const DicomFacts& file : study.dicom) hashes.push_back(file.sha256);
+  std::ranges::sort(hashes);
+  Sha256 hash;
+  for (const std::string& one : hashes) hash.update(one);
+  return to_hex(hash.finish());
+}
+
+Result<std::unique_ptr<SliceSource>> open_study(const StudyInput& study, const StudyOptions& options,
+                                                const PipelineConfig& config, DicomReaders& readers,
+                                                const RunControl& control) {
+  if (!study.pictures.empty()) return picture_source(study.pictures, options.hu_offset);
+  if (!study.nifti.empty()) return open_nifti(study.nifti, options, config);
+  return open_dicom(study, options, config, readers, control);
+}
+
+}  // namespace spinert

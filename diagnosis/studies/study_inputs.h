@@ -1,0 +1,52 @@
+// study_inputs.h - from the files of a command line to studies: all pictures are one, DICOM files are one for each
+// StudyInstanceUID, every NIfTI file is one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/pipeline_config.h"
+#include "diagnosis/input.h"
+#include "diagnosis/slice_source.h"
+#include "diagnosis/studies/dicom_file.h"
+#include "diagnosis/studies/dicom_readers.h"
+#include "diagnosis/studies/nifti.h"
+
+namespace spinert {
+
+struct StudyInput {
+  std::string name;             // of its folder in a batch: StudyInstanceUID, file name, "pictures"; unique
+  std::vector<Input> pictures;  // of the one study of pictures
+  std::string nifti;            // path
+  std::vector<DicomFacts> dicom;
+  std::vector<Input> unread;  // DICOM files of this study's folders that could not be read, each with its problem
+};
+
+// `readers` may be empty if there is no DICOM file; with one it must not be. The files are looked at, their pixels are
+// not decoded. A DICOM file that cannot be read belongs to the study of its folder, or where that has several or none
+// is a study of its own that holds nothing else.
+std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers);
+
+// SHA-256 over the sorted SHA-256s (as hex) of the study's DICOM files, or that of the NIfTI file; empty for pictures and
+// where a file cannot be read.
+std::string study_sha256(const StudyInput& study);
+
+// How an examination becomes slices; what is not set comes from the model's config.
+struct StudyOptions {
+  std::optional<double> hu_offset;  // of pictures
+  std::string series_uid;           // the series to take; empty: the rules of choose_series()
+  int allow_gaps = 0;               // slices that may be missing or unreadable
+  NiftiTransform transform = NiftiTransform::automatic;
+  int64_t memory_limit = 0;  // bytes that the voxels of a volume may take; 0: no limit of ours
+};
+
+// The slices of a study. A volume is read into memory here. Errors: those of series.h, reformat.h, nifti.h and the
+// worker; E_OOM_HOST, E_CANCELLED, E_TIMEOUT.
+Result<std::unique_ptr<SliceSource>> open_study(const StudyInput& study, const StudyOptions& options,
+                                                const PipelineConfig& config, DicomReaders& readers,
+                                                const RunControl& control);
+
+}  // namespace spinert

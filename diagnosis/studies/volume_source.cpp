@@ -1,0 +1,131 @@
+#include "diagnosis/studies/volume_source.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "diagnosis/studies/hounsfield.h"
+#include "weights/sha256.h"
+
+namespace spinert {
+namespace {
+
+// HU as the 16-bit values of a picture.
+constexpr int kHuOffset = 32768;
+
+std::string numbered(size_t index, size_t count) {
+  const int digits = count > 999 ? 4 : 3;
+  char text[40];
+  std::snprintf(text, sizeof text, "sagittal-%0*zu", digits, index + 1);
+  return text;
+}
+
+// Position of a plane's middle across the patient: along its normal, turned to the patient's left.
+double across(const Plane& plane) {
+  Vec3 normal = unit(cross(plane.column_step, plane.row_step));
+  if (normal.x < 0) normal = -1.0 * normal;
+  return dot(normal, plane.at((plane.columns - 1) / 2.0, (plane.rows - 1) / 2.0));
+}
+
+SourceSlice source_slice(const HuSlice& slice, double position_mm, bool reformatted) {
+  SourceSlice made;
+  Picture& picture = made.picture;
+  picture.width = slice.plane.columns;
+  picture.height = slice.plane.rows;
+  picture.bits = 16;
+  picture.hu_offset = kHuOffset;
+  picture.value.reserve(slice.hu.size());
+  for (const int16_t hu : slice.hu) picture.value.push_back(static_cast<uint16_t>(hu + kHuOffset));
+  picture.sha256 = to_hex(sha256(picture.value.data(), picture.value.size() * sizeof(uint16_t)));
+  made.place = {slice.plane, position_mm, reformatted};
+  return made;
+}
+
+// Names, and what does not differ between the sources.
+class ExaminationSource : public SliceSource {
+ public:
+  ExaminationSource(Examination examination, size_t count) : examination_(std::move(examination)) {
+    for (size_t i = 0; i < count; ++i) names_.push_back(numbered(i, count));
+  }
+
+  size_t size() const override { return names_.size(); }
+  const std::string& name(size_t index) const override { return names_[index]; }
+  const std::string& path(size_t) const override { return no_path_; }
+  const Examination& examination() const override { return examination_; }
+
+ protected:
+  Examination examination_;
+
+ private:
+  std::vector<std::string> names_;
+  std::string no_path_;
+};
+
+class ReformatSource : public ExaminationSource {
+ public:
+  ReformatSource(Volume volume, ReformatPlan plan, Examination examination)
+      : ExaminationSource(std::move(examination), plan.planes.size()),
+        volume_(std::move(volume)),
+        plan_(std::move(plan)) {}
+
+  Result<SourceSlice> read(size_t index) override {
+    return source_slice(sample_plane(volume_, plan_.planes[index]), plan_.position_mm[index], true);
+  }
+
+ private:
+  Volume volume_;
+  ReformatPlan plan_;
+};
+
+class NativeSource : public ExaminationSource {
+ public:
+  NativeSource(std::vector<DicomFacts> files, double mm_per_pixel, Examination examination, DicomReaders& readers)
+      : ExaminationSource(std::move(examination), files.size()),
+        files_(std::move(files)),
+        mm_per_pixel_(mm_per_pixel),
+        readers_(readers) {}
+
+  const std::string& path(size_t index) const override { return files_[index].path; }
+
+  Result<SourceSlice> read(size_t index) override {
+    Result<DicomFile> file = error(ErrorId::E_INTERNAL, "no file was read");
+    SPINERT_TRY(readers_.for_each(1, {}, [&](DicomWorker& worker, size_t) {
+      file = worker.read(files_[index].path);
+      return Status();
+    }));
+    if (!file.ok()) return file.status();
+    if (file.value().facts.sha256 != files_[index].sha256) {
+      return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", files_[index].path)
+          .hint("Wait until the study is complete, then run again.");
+    }
+    SPINERT_ASSIGN(const HuSlice native, to_hounsfield(file.value()));
+    HuRange range;
+    range.add(native.hu);
+    SPINERT_TRY(check_plausible_hu(range, "slice"));
+    SPINERT_ASSIGN(const HuSlice turned, upright(native, mm_per_pixel_));
+    SourceSlice slice = source_slice(turned, across(turned.plane), false);
+    slice.picture.lossy = files_[index].lossy;
+    return slice;
+  }
+
+ private:
+  std::vector<DicomFacts> files_;
+  double mm_per_pixel_;
+  DicomReaders& readers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SliceSource>> reformat_source(Volume volume, const ReformatRules& rules,
+                                                     Examination examination) {
+  SPINERT_ASSIGN(ReformatPlan plan, plan_reformat(volume, rules));
+  examination.reformat = {rules.mm_per_pixel, plan.step_mm, plan.midline_mm, plan.position_mm};
+  return std::unique_ptr<SliceSource>(
+      std::make_unique<ReformatSource>(std::move(volume), std::move(plan), std::move(examination)));
+}
+
+std::unique_ptr<SliceSource> native_source(std::vector<DicomFacts> files, double mm_per_pixel, Examination examination,
+                                           DicomReaders& readers) {
+  return std::make_unique<NativeSource>(std::move(files), mm_per_pixel, std::move(examination), readers);
+}
+
+}  // namespace spinert

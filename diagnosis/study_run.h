@@ -1,0 +1,79 @@
+// study_run.h - one study from its slices to the finished folder of results.
+//
+//   auto output = StudyOutput::open(folder, overwrite, inputs);
+//   StudyRun run(std::move(output).value(), facts, listener);
+//   Status status = run.look_at(*pipeline, *source, control);   // an error of the whole run: run.fail(status)
+//   status = run.publish();                                     // E_OUTPUT: nothing was written
+//
+// What belongs to one slice is written when that slice is done, so that a long study does not fill the memory. What a
+// slice does wrong stays with it; run.study() says what came out.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "diagnosis/pipeline.h"
+#include "diagnosis/report/report_json.h"
+#include "diagnosis/report/study_output.h"
+#include "diagnosis/result.h"
+#include "diagnosis/slice_source.h"
+
+namespace spinert {
+
+// Told how a study goes on, in the order of the slices.
+class StudyListener {
+ public:
+  virtual ~StudyListener() = default;
+  virtual void begins(size_t done, size_t total, const std::string& name) = 0;
+  virtual void ended(const SliceResult& slice, size_t done, size_t total) = 0;
+};
+
+// What reports say of the model and the device.
+void describe_model(Pipeline& pipeline, StudyResult& study);
+
+class StudyRun {
+ public:
+  StudyRun(StudyOutput output, ReportFacts facts, StudyListener& listener)
+      : output_(std::move(output)), facts_(std::move(facts)), listener_(listener) {}
+
+  // Every slice through the pipeline; the cancel flag and the deadline of `control` end it. Errors: E_OUTPUT.
+  Status look_at(Pipeline& pipeline, SliceSource& source, const RunControl& control);
+  // The study failed as a whole. `paths`: replaced by their last part wherever the reasons name them.
+  void fail(const Status& status, std::span<const std::string> paths);
+  // Leaves the folder as it was.
+  void abandon() { output_.abandon(); }
+  // The reports. Errors: E_OUTPUT.
+  Status publish();
+
+  StudyResult& study() { return study_; }
+  const std::string& folder() const { return output_.folder(); }
+  // The error line for a study that did not end with 0; OK if it did.
+  Status problem() const;
+
+ private:
+  struct Pending {
+    size_t index;
+    std::optional<SliceResult> result;  // nothing: in the pipeline
+    std::optional<SlicePlace> place;
+  };
+
+  Status begin_slice(Pipeline& pipeline, SliceSource& source, size_t index, const RunControl& control);
+  Status take_first(Pipeline& pipeline, SliceSource& source);
+  SliceResult failed(SliceSource& source, size_t index, const Status& status);
+  Status take(SliceResult slice, size_t total);
+
+  StudyOutput output_;
+  ReportFacts facts_;
+  StudyListener& listener_;
+  StudyResult study_;
+  std::deque<Pending> pending_;
+  std::set<std::string> preview_names_;
+  std::optional<Spill> sections_, slices_json_;  // of the slices so far, for the two reports
+  bool whole_run_failed_ = false;
+  Status problem_;  // of the run, else of its first failed slice
+};
+
+}  // namespace spinert
