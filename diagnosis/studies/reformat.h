@@ -18,7 +18,7 @@ struct ReformatRules {
   double mm_per_pixel = 0.5;
   double step_mm = 3;         // distance of neighbouring planes; the nearest whole number of voxels, at least one
   double half_width_mm = 50;  // planes up to so far from the midline on each side
-  double max_slice_mm = 3;    // a volume with a larger distance of slices is refused, E_GEOM_COARSE
+  double max_slice_mm = 3;    // voxels longer than this within the planes are refused, E_GEOM_COARSE
 };
 
 struct ReformatPlan {
@@ -32,14 +32,19 @@ struct ReformatPlan {
 // the middle of the volume if there is no bone.
 double bone_midline(const Volume& volume);
 
-// Errors: E_GEOM_COARSE, E_GEOM_TILT (a slice axis that leans out of the sagittal plane by more than 0.5 degrees).
+// The first pixel of a plane is the voxel most in front and nearest to the head, and the last row and column are the
+// last that lie within the volume: nothing is read beyond the centres of the outermost voxels. One plane falls on the
+// voxel nearest to the midline.
+// Errors: E_GEOM_COARSE (a single slice, too), E_GEOM_TILT (an axis of the plane that leans out of the sagittal plane
+// by more than 0.5 degrees), E_IMAGE_SIZE (pictures larger than kMaxPictureSide), E_USAGE (rules that cannot be).
 Result<ReformatPlan> plan_reformat(const Volume& volume, const ReformatRules& rules);
 
+// Any plane. The axes of the volume must be independent. Safe from several threads.
 HuSlice sample_plane(const Volume& volume, const Plane& plane);
 
 // A native sagittal picture turned head up and face left (flips and transposition only, exact), then resampled to
-// square pixels of mm_per_pixel by the same linear interpolation; 0: not resampled, but E_GEOM_MISSING if its pixels
-// are not square.
+// square pixels of mm_per_pixel by the same linear interpolation, from its first pixel on; 0: not resampled, but
+// E_GEOM_MISSING if its pixels are not square. Errors also: E_GEOM_TILT (not a sagittal picture), E_IMAGE_SIZE.
 Result<HuSlice> upright(const HuSlice& native, double mm_per_pixel);
 
 }  // namespace spinert

@@ -19,6 +19,9 @@ struct HuSlice {
 struct Volume {
   Grid grid;
   std::vector<int16_t> hu;
+  // Slices that no file gave, ascending (a series with gaps that were allowed). Nothing is interpolated from them: what
+  // would need them is kAirHu. Their values in `hu` do not matter.
+  std::vector<int> missing;
 
   const int16_t* row(int slice, int y) const {
     const Plane& plane = grid.plane;

@@ -1,0 +1,120 @@
+// nifti.cpp - the voxels, piece by piece: swapped, rescaled, rounded.
+#include "diagnosis/studies/nifti.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "diagnosis/studies/hounsfield.h"
+#include "diagnosis/studies/nifti_header.h"
+
+namespace spinert {
+namespace {
+
+constexpr size_t kPieceVoxels = 1 << 15;
+
+template <class Stored>
+Stored swapped_value(Stored stored) {
+  uint8_t raw[sizeof stored];
+  std::memcpy(raw, &stored, sizeof raw);
+  std::reverse(raw, raw + sizeof raw);
+  std::memcpy(&stored, raw, sizeof raw);
+  return stored;
+}
+
+template <class Stored>
+void rescale(const std::vector<uint8_t>& raw, const NiftiHeader& header, std::vector<double>& values, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    Stored stored;
+    std::memcpy(&stored, raw.data() + i * sizeof stored, sizeof stored);
+    if (header.swapped) stored = swapped_value(stored);
+    values[i] = static_cast<double>(stored) * header.slope + header.intercept;
+  }
+}
+
+void rescale_any(const std::vector<uint8_t>& raw, const NiftiHeader& header, std::vector<double>& values,
+                 size_t count) {
+  switch (header.type) {
+    case NiftiType::u8: return rescale<uint8_t>(raw, header, values, count);
+    case NiftiType::i16: return rescale<int16_t>(raw, header, values, count);
+    case NiftiType::i32: return rescale<int32_t>(raw, header, values, count);
+    case NiftiType::f32: return rescale<float>(raw, header, values, count);
+    case NiftiType::f64: return rescale<double>(raw, header, values, count);
+    case NiftiType::i8: return rescale<int8_t>(raw, header, values, count);
+    case NiftiType::u16: return rescale<uint16_t>(raw, header, values, count);
+    case NiftiType::u32: return rescale<uint32_t>(raw, header, values, count);
+  }
+}
+
+Status bad_value(const std::vector<double>& values, size_t count, size_t first, const Plane& plane,
+                 const std::string& where) {
+  const auto bad = [](double v) { return !(v >= -32768.5 && v < 32767.5); };
+  const auto found = std::find_if(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count), bad);
+  const size_t index = first + static_cast<size_t>(found - values.begin());
+  const auto columns = static_cast<size_t>(plane.columns), rows = static_cast<size_t>(plane.rows);
+  return error(ErrorId::E_RANGE,
+               "no Hounsfield units, voxel (" + std::to_string(index % columns) + ", " +
+                   std::to_string(index / columns % rows) + ", " + std::to_string(index / columns / rows) + ")",
+               where)
+      .expected("-32768 to 32767", std::to_string(*found))
+      .hint("Check scl_slope and scl_inter, and what stands for voxels without a value.");
+}
+
+Result<NiftiFile> read(NiftiBytes& bytes, const std::string& where, NiftiTransform prefer) {
+  SPINERT_TRY(bytes.begin());
+  SPINERT_ASSIGN(const NiftiHeader header, read_nifti_header(bytes, prefer, where));
+  NiftiFile file;
+  file.transform = header.transform;
+  Volume& volume = file.volume;
+  volume.grid = header.grid;
+  const Plane& plane = header.grid.plane;
+  const auto voxels =
+      static_cast<size_t>(plane.columns) * static_cast<size_t>(plane.rows) * static_cast<size_t>(header.grid.slices);
+  try {
+    volume.hu.resize(voxels);
+  } catch (const std::bad_alloc&) {
+    return error(ErrorId::E_OOM_HOST, "no memory for the volume", where)
+        .expected(std::to_string(voxels * sizeof(int16_t)) + " bytes", "less than that");
+  }
+
+  std::vector<uint8_t> raw(kPieceVoxels * header.value_bytes);
+  std::vector<double> values(kPieceVoxels);
+  HuRange range;
+  for (size_t done = 0; done < voxels;) {
+    const size_t count = std::min(kPieceVoxels, voxels - done);
+    SPINERT_TRY(bytes.read(raw.data(), count * header.value_bytes));
+    rescale_any(raw, header, values, count);
+    int16_t* hu = volume.hu.data() + done;
+    if (!round_to_int16(values.data(), count, hu)) return bad_value(values, count, done, plane, where);
+    range.add({hu, count});
+    done += count;
+  }
+  SPINERT_ASSIGN(file.sha256, bytes.finish());
+  SPINERT_TRY(check_plausible_hu(range, where));
+  return file;
+}
+
+}  // namespace
+
+Result<NiftiFile> read_nifti(const std::string& path, NiftiTransform prefer) {
+  SPINERT_ASSIGN(InputStream file, InputStream::open(path, kMaxNiftiFileBytes));
+  NiftiBytes bytes(file, path);
+  return read(bytes, path, prefer);
+}
+
+Result<NiftiFile> read_nifti(std::span<const uint8_t> memory, const std::string& where, NiftiTransform prefer) {
+  NiftiBytes bytes(memory, where);
+  return read(bytes, where, prefer);
+}
+
+bool looks_like_nifti(const unsigned char* bytes, size_t count) {
+  // The size of the header in either byte order, or gzip, in which a picture does not come.
+  static constexpr unsigned char kBeginnings[][4] = {
+      {0x5c, 1, 0, 0}, {0, 0, 1, 0x5c}, {0x1c, 2, 0, 0}, {0, 0, 2, 0x1c}};
+  for (const auto& beginning : kBeginnings) {
+    if (count >= 4 && std::memcmp(bytes, beginning, 4) == 0) return true;
+  }
+  return count >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+}
+
+}  // namespace spinert
