@@ -233,7 +233,8 @@ TEST_F(Dicom, DamagedFilesByName) {
       {"BI-05 VR UL", forge([](D& f) { f.set(D::kRows, "UL", u32(65536 + 3)); }), ErrorId::E_DICOM_DIM, "VR UL"},
       {"BI-05 VR IS", forge([](D& f) { f.set(D::kColumns, "IS", "5 "); }), ErrorId::E_DICOM_DIM, "VR IS"},
       {"BI-05 missing", forge([](D& f) { f.remove(D::kColumns); }), ErrorId::E_DICOM_DIM, "Columns is missing"},
-      {"BI-05 two values", forge([](D& f) { f.set(D::kRows, "US", u16(3) + u16(3)); }), ErrorId::E_DICOM_DIM, "2 values"},
+      {"BI-05 two values", forge([](D& f) { f.set(D::kRows, "US", u16(3) + u16(3)); }), ErrorId::E_DICOM_DIM,
+       "2 values"},
       {"BI-16a stored above allocated", forge([](D& f) { f.number(D::kStored, 17).number(D::kHighBit, 16); }),
        ErrorId::E_DICOM_VALUE, "BitsStored"},
       {"BI-16a representation 2", forge([](D& f) { f.number(D::kRepresentation, 2); }), ErrorId::E_DICOM_VALUE,
@@ -254,21 +255,35 @@ TEST_F(Dicom, DamagedFilesByName) {
       {"position with rest", forge([](D& f) { f.text(D::kPosition, "DS", "1\\2\\3mm"); }), ErrorId::E_DICOM_VALUE, ""},
       {"orientation infinite", forge([](D& f) { f.text(D::kOrientation, "DS", "1\\0\\0\\0\\inf\\0"); }),
        ErrorId::E_DICOM_VALUE, ""},
-      {"report without picture", forge([](D& f) {
-         f.text(D::kModality, "CS", "SR").remove(D::kRows).remove(D::kColumns).remove(D::kPixels);
-       }),
+      {"report without picture",
+       forge([](D& f) { f.text(D::kModality, "CS", "SR").remove(D::kRows).remove(D::kColumns).remove(D::kPixels); }),
        ErrorId::E_MODALITY, "got SR"},
-      {"BI-14 high-throughput JPEG 2000", in_syntax("1.2.840.10008.1.2.4.201", [](D& f) { f.fragments({"", "x"}); }),
+      {"BI-14 high-throughput JPEG 2000",
+       in_syntax("1.2.840.10008.1.2.4.201",
+                 [](D& f) {
+                   f.fragments({"", "x"});
+                 }),
        ErrorId::E_DICOM_TSYNTAX, "1.2.840.10008.1.2.4.201"},
       {"BI-14 unknown syntax", in_syntax("1.2.3.4", [](D&) {}), ErrorId::E_DICOM_TSYNTAX, "1.2.3.4"},
       {"no fragment", in_syntax(test::kRleLossless, [](D& f) { f.fragments({""}); }), ErrorId::E_DICOM_TRUNCATED,
        "without a fragment"},
-      {"BI-15 offset table", in_syntax(test::kRleLossless, [&](D& f) { f.fragments({u32(0) + u32(90), rle}); }),
+      {"BI-15 offset table",
+       in_syntax(test::kRleLossless,
+                 [&](D& f) {
+                   f.fragments({u32(0) + u32(90), rle});
+                 }),
        ErrorId::E_SLICE_DECODE, "offset table"},
-      {"BI-15 offset", in_syntax(test::kRleLossless, [&](D& f) { f.fragments({u32(1000), rle}); }),
+      {"BI-15 offset",
+       in_syntax(test::kRleLossless,
+                 [&](D& f) {
+                   f.fragments({u32(1000), rle});
+                 }),
        ErrorId::E_SLICE_DECODE, "offset table"},
       {"not compressed in a compressed syntax", in_syntax(test::kRleLossless, [](D&) {}), ErrorId::E_DICOM, ""},
-      {"compressed in a plain syntax", forge([&](D& f) { f.fragments({"", rle}); }), ErrorId::E_DICOM, ""},
+      {"compressed in a plain syntax", forge([&](D& f) {
+         f.fragments({"", rle});
+       }),
+       ErrorId::E_DICOM, ""},
       {"sequence never ended",
        [&] {
          const std::string file = D().fragments({"", rle}).file(test::kRleLossless);
@@ -306,13 +321,19 @@ TEST_F(Dicom, RefusedWithThePixels) {
       {"BI-15 RLE of one segment", [&] { return rle_file(one_segment); }, ErrorId::E_SLICE_DECODE, "RLE header"},
       {"BI-15 RLE offset", [&] { return rle_file(offset); }, ErrorId::E_SLICE_DECODE, "RLE header"},
       {"BI-15 noise as JPEG",
-       [] { return DicomForge().fragments({"", std::string(5000, '\x5a')}).file(test::kJpegBaseline); },
+       [] {
+         return DicomForge().fragments({"", std::string(5000, '\x5a')}).file(test::kJpegBaseline);
+       },
        ErrorId::E_SLICE_DECODE, "no JPEG"},
       {"noise as JPEG 2000",
-       [] { return DicomForge().fragments({"", std::string(5000, '\x5a')}).file("1.2.840.10008.1.2.4.90"); },
+       [] {
+         return DicomForge().fragments({"", std::string(5000, '\x5a')}).file("1.2.840.10008.1.2.4.90");
+       },
        ErrorId::E_SLICE_DECODE, "JPEG 2000"},
       {"noise as JPEG-LS",
-       [] { return DicomForge().fragments({"", std::string(5000, '\x5a')}).file("1.2.840.10008.1.2.4.80"); },
+       [] {
+         return DicomForge().fragments({"", std::string(5000, '\x5a')}).file("1.2.840.10008.1.2.4.80");
+       },
        ErrorId::E_SLICE_DECODE, ""},
       {"values above BitsStored",
        [] { return DicomForge().number(DicomForge::kStored, 9).number(DicomForge::kHighBit, 8).file(); },

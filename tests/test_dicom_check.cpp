@@ -184,16 +184,16 @@ TEST(DicomFirstBytes, Recognised) {
   };
   const std::string file = test::DicomForge().file();
   EXPECT_TRUE(looks(file));
-  EXPECT_TRUE(looks(file.substr(132)));                                     // no preamble: group 2, explicit
-  EXPECT_TRUE(looks(test::DicomForge().dataset()));                         // no meta header: group 8, explicit
-  EXPECT_TRUE(looks(std::string("\x08\0\x16\0\x1a\0\0\0", 8)));             // implicit
-  EXPECT_TRUE(looks(std::string("\0\x08\0\x16UI\0\x1a", 8)));               // big endian
+  EXPECT_TRUE(looks(file.substr(132)));                          // no preamble: group 2, explicit
+  EXPECT_TRUE(looks(test::DicomForge().dataset()));              // no meta header: group 8, explicit
+  EXPECT_TRUE(looks(std::string("\x08\0\x16\0\x1a\0\0\0", 8)));  // implicit
+  EXPECT_TRUE(looks(std::string("\0\x08\0\x16UI\0\x1a", 8)));    // big endian
   EXPECT_FALSE(looks(file.substr(0, 131)));
   EXPECT_FALSE(looks(""));
   EXPECT_FALSE(looks(std::string(4000, '\0')));
   EXPECT_FALSE(looks("<!doctype html><html></html>"));
   EXPECT_FALSE(looks("\x89PNG\r\n\x1a\n"));
-  EXPECT_FALSE(looks(std::string("\x08\0\x16\0\0\0\0\x40", 8)));            // implicit, a length of a gigabyte
+  EXPECT_FALSE(looks(std::string("\x08\0\x16\0\0\0\0\x40", 8)));  // implicit, a length of a gigabyte
 }
 
 // A DICOM file is no picture: the reader of pictures goes on refusing it.

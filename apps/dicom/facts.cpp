@@ -46,9 +46,8 @@ class Attributes {
       fail(error(id, std::string(name) + " is missing"));
     } else if (element->ident() != EVR_US || element->getVM() != 1 || element->getUint16(value, 0).bad()) {
       fail(error(id, std::string(name) + " is not one whole number")
-               .expected("VR US, 1 value",
-                         "VR " + std::string(element->getTag().getVR().getVRName()) + ", " +
-                             std::to_string(element->getVM()) + " values"));
+               .expected("VR US, 1 value", "VR " + std::string(element->getTag().getVR().getVRName()) + ", " +
+                                               std::to_string(element->getVM()) + " values"));
     }
     return value;
   }
@@ -195,10 +194,15 @@ Result<DicomFacts> read_dicom_facts(DcmItem& dataset, const TransferSyntax& synt
   facts.transfer_syntax = std::string(syntax.uid);
   facts.lossy = syntax.lossy || in.text(DCM_LossyImageCompression) == "01";
   read_identity(in, facts);
-  // A report, a plan, a directory: said plainly, because such files lie among the slices of most exports.
   if (!in.has(DCM_Rows) && !in.has(DCM_Columns) && !in.has(DCM_PixelData) && facts.modality != "CT") {
+    // A slice that was cut between two of its first attributes looks like this.
+    if (facts.modality.empty()) {
+      return error(ErrorId::E_DICOM, "a DICOM file with neither a picture nor a modality")
+          .hint("If it is a slice, copy or export it again.");
+    }
+    // A report, a plan: said plainly, because such files lie among the slices of most exports.
     return error(ErrorId::E_MODALITY, "a DICOM object without a picture")
-        .expected("a CT slice", facts.modality.empty() ? "no modality" : facts.modality)
+        .expected("a CT slice", facts.modality)
         .hint("It can be left out.");
   }
   read_pixel_module(in, facts);

@@ -2,14 +2,17 @@
 #include "apps/dicom/parse.h"
 
 #include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcistrma.h>
+#include <dcmtk/dcmdata/dctk.h>
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 namespace spinert {
 namespace {
+
+constexpr std::string_view kDeflated = "1.2.840.10008.1.2.1.99";
 
 class MemoryProducer final : public DcmProducer {
  public:
@@ -105,7 +108,13 @@ Result<ParsedFile> parse_dicom(std::span<const uint8_t> bytes) {
   const OFCondition condition = parsed.file_->read(stream, EXS_Unknown, EGL_noChange);
   parsed.file_->transferEnd();
 
-  // The transfer syntax first: a data set in one that DCMTK does not know may have been misread.
+  const bool cut = condition == EC_StreamNotifyClient || condition == EC_EndOfStream ||
+                   condition == EC_SequDelimitationItemMissing || stream.missing() > 0;
+  // The value at which a file ends holds whatever memory held: the meta header counts only if something follows it.
+  if (parsed.dataset().card() == 0 && (condition.good() || cut))
+    return truncated(*parsed.file_, stream, false, bytes.size());
+
+  // The transfer syntax before any other damage: a data set in one that DCMTK does not know may have been misread.
   OFString uid;
   if (parsed.file_->getMetaInfo()->findAndGetOFString(DCM_TransferSyntaxUID, uid).bad() || uid.empty()) {
     uid = DcmXfer(parsed.dataset().getOriginalXfer()).getXferID();
@@ -114,8 +123,16 @@ Result<ParsedFile> parse_dicom(std::span<const uint8_t> bytes) {
     SPINERT_ASSIGN(parsed.syntax, find_transfer_syntax(trimmed(uid)));
   }
   if (condition.good()) return parsed;
-  if (condition == EC_StreamNotifyClient || condition == EC_EndOfStream || stream.missing() > 0) {
-    return truncated(*parsed.file_, stream, parsed.syntax.uid == "1.2.840.10008.1.2.1.99", bytes.size());
+  const bool deflated = parsed.syntax.uid == kDeflated;
+  if (cut) return truncated(*parsed.file_, stream, deflated, bytes.size());
+  if (condition == EC_MemoryExhausted && deflated) {
+    return error(ErrorId::E_SLICE_DECODE, "the data set inflates to more than a slice can need");
+  }
+  // A file fits in memory, so a value that does not is longer than the file.
+  if (condition == EC_MemoryExhausted) {
+    return error(ErrorId::E_DICOM_TRUNCATED, "a value is declared longer than the file")
+        .expected("at most " + std::to_string(bytes.size()) + " bytes", "more")
+        .hint("Copy or export the file again.");
   }
   return error(ErrorId::E_DICOM, std::string("damaged DICOM file: ") + condition.text())
       .hint("Copy or export the file again.");

@@ -2,10 +2,10 @@
 #include "apps/dicom/pixels.h"
 
 #include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcpixel.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
+#include <dcmtk/dcmdata/dctk.h>
 
 #include <algorithm>
 #include <span>
@@ -31,8 +31,8 @@ DcmPixelData* find_pixel_data(DcmDataset& dataset) {
 // Bytes of all frames without compression.
 uint64_t native_bytes(const DicomFacts& facts) {
   if (facts.bits_allocated != 1) return frame_bytes(facts) * static_cast<uint64_t>(facts.frames);
-  const uint64_t bits = static_cast<uint64_t>(facts.rows) * static_cast<uint64_t>(facts.columns) *
-                        static_cast<uint64_t>(facts.frames);
+  const uint64_t bits =
+      static_cast<uint64_t>(facts.rows) * static_cast<uint64_t>(facts.columns) * static_cast<uint64_t>(facts.frames);
   return (bits + 7) / 8;
 }
 
@@ -216,8 +216,8 @@ Result<std::vector<int32_t>> read_pixels(DcmDataset& dataset, const TransferSynt
   const OFCondition decoded = dataset.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
   if (decoded.bad() || !first_decoder_message().empty()) {
     const std::string& message = first_decoder_message();
-    return error(ErrorId::E_SLICE_DECODE, "the decoder refused PixelData: " +
-                                              (message.empty() ? std::string(decoded.text()) : message))
+    return error(ErrorId::E_SLICE_DECODE,
+                 "the decoder refused PixelData: " + (message.empty() ? std::string(decoded.text()) : message))
         .hint(kAgain);
   }
   // A JPEG picture of up to 8 bits comes back with 8, whatever BitsAllocated said before.

@@ -34,11 +34,10 @@ bool limit(__rlimit_resource resource, rlim_t soft, rlim_t hard) {
 #if defined(__x86_64__)
 // Memory, output, the end of the process, and what the C library calls for locks and time. No signal can be sent:
 // abort() then ends in an invalid instruction, which is a crash as well.
-constexpr long kAllowed[] = {SYS_write,         SYS_brk,          SYS_mmap,          SYS_munmap,
-                             SYS_mremap,        SYS_mprotect,     SYS_madvise,       SYS_futex,
-                             SYS_exit_group,    SYS_exit,         SYS_rt_sigreturn,  SYS_rt_sigprocmask,
-                             SYS_clock_gettime, SYS_gettimeofday, SYS_getrandom,     SYS_poll,
-                             SYS_close,         SYS_getpid,       SYS_gettid,        SYS_tgkill};
+constexpr long kAllowed[] = {
+    SYS_write,     SYS_brk,        SYS_mmap,  SYS_munmap,       SYS_mremap,         SYS_mprotect,      SYS_madvise,
+    SYS_futex,     SYS_exit_group, SYS_exit,  SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_clock_gettime, SYS_gettimeofday,
+    SYS_getrandom, SYS_poll,       SYS_close, SYS_getpid,       SYS_gettid,         SYS_tgkill};
 
 bool filter_system_calls() {
   std::vector<sock_filter> rules = {

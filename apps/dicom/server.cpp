@@ -123,8 +123,8 @@ Status how_it_ended(Wait wait, int status, const DicomLimits& limits) {
         .expected("at most " + std::to_string(limits.cpu_seconds) + " s", "more");
   }
   if (WIFSIGNALED(status)) {
-    return error(ErrorId::E_SLICE_DECODE, "the decoder crashed on this file (signal " +
-                                              std::to_string(WTERMSIG(status)) + ")")
+    return error(ErrorId::E_SLICE_DECODE,
+                 "the decoder crashed on this file (signal " + std::to_string(WTERMSIG(status)) + ")")
         .hint("The file is damaged, or this is an error of the decoder; please report it.");
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSandbox) {
@@ -134,8 +134,8 @@ Status how_it_ended(Wait wait, int status, const DicomLimits& limits) {
 }
 
 // One request; false if the loop must end.
-bool serve_one(int in, int out, const DicomServer& server, const DicomRequest& request,
-               std::span<const uint8_t> bytes, AnswerMark& mark) {
+bool serve_one(int in, int out, const DicomServer& server, const DicomRequest& request, std::span<const uint8_t> bytes,
+               AnswerMark& mark) {
   const DicomLimits limits = server.limits(request.bytes);
   mark.clear();
   int done[2];
@@ -151,9 +151,9 @@ bool serve_one(int in, int out, const DicomServer& server, const DicomRequest& r
   close(done[1]);
   if (child < 0) {
     close(done[0]);
-    return send_error(out, request.nonce,
-                      error(ErrorId::E_SLICE_DECODE, std::string("cannot start a process to decode in: ") +
-                                                         std::strerror(errno)));
+    return send_error(
+        out, request.nonce,
+        error(ErrorId::E_SLICE_DECODE, std::string("cannot start a process to decode in: ") + std::strerror(errno)));
   }
   const Wait wait = wait_for_end(done[0], in, limits.wall_seconds);
   close(done[0]);

@@ -51,8 +51,8 @@ Status check_pixel_facts(const DicomFacts& facts) {
 
 uint64_t frame_bytes(const DicomFacts& facts) {
   // At most 64e6 * 4 * 32 bits after check_pixel_facts: no overflow.
-  const uint64_t values = static_cast<uint64_t>(facts.rows) * static_cast<uint64_t>(facts.columns) *
-                          static_cast<uint64_t>(facts.samples);
+  const uint64_t values =
+      static_cast<uint64_t>(facts.rows) * static_cast<uint64_t>(facts.columns) * static_cast<uint64_t>(facts.samples);
   return (values * static_cast<uint64_t>(facts.bits_allocated) + 7) / 8;
 }
 

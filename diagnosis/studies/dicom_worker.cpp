@@ -176,9 +176,7 @@ class Worker final : public DicomWorker {
 // Tag, then either a VR in capitals or (implicit VR) a length that fits the few short elements that begin a file.
 bool plausible_element(const unsigned char* at, size_t count, bool big_endian) {
   if (count < 8) return false;
-  const auto u16 = [&](size_t i) {
-    return big_endian ? at[i] << 8 | at[i + 1] : at[i + 1] << 8 | at[i];
-  };
+  const auto u16 = [&](size_t i) { return big_endian ? at[i] << 8 | at[i + 1] : at[i + 1] << 8 | at[i]; };
   const int group = u16(0), element = u16(2);
   if ((group != 2 && group != 8) || element > 0x0100) return false;
   const auto capital = [](unsigned char c) { return c >= 'A' && c <= 'Z'; };
@@ -194,8 +192,9 @@ Result<std::unique_ptr<DicomWorker>> DicomWorker::start(const DicomWorkerOptions
   if (filled.program.empty()) filled.program = find_dicom_program();
   if (filled.program.empty()) {
     return error(ErrorId::E_NO_DICOM, "this build reads no DICOM: there is no spinert-dicom")
-        .hint("Build with DCMTK and OpenJPEG (script/setup installs them), or convert the series to NIfTI, for example "
-              "with dcm2niix.");
+        .hint(
+            "Build with DCMTK and OpenJPEG (script/setup installs them), or convert the series to NIfTI, for example "
+            "with dcm2niix.");
   }
   auto worker = std::make_unique<Worker>(std::move(filled));
   SPINERT_TRY(worker->open());

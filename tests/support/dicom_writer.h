@@ -27,8 +27,8 @@ struct DicomElement {
 inline std::string element_bytes(uint32_t tag, const DicomElement& element) {
   const uint32_t length = element.has_declared ? element.declared : static_cast<uint32_t>(element.value.size());
   const bool long_form = element.vr == "OB" || element.vr == "OW" || element.vr == "SQ" || element.vr == "UN";
-  return u16(tag >> 16) + u16(tag & 0xffff) + element.vr +
-         (long_form ? u16(0) + u32(length) : u16(length & 0xffff)) + element.value;
+  return u16(tag >> 16) + u16(tag & 0xffff) + element.vr + (long_form ? u16(0) + u32(length) : u16(length & 0xffff)) +
+         element.value;
 }
 
 inline constexpr char kExplicitLittle[] = "1.2.840.10008.1.2.1";
@@ -113,8 +113,8 @@ class DicomForge {
   }
   static std::string meta(std::string transfer_syntax) {
     if (transfer_syntax.size() % 2 != 0) transfer_syntax += '\0';
-    const std::string rest = element_bytes(0x00020001, {"OB", std::string("\0\1", 2)}) +
-                             element_bytes(0x00020010, {"UI", transfer_syntax});
+    const std::string rest =
+        element_bytes(0x00020001, {"OB", std::string("\0\1", 2)}) + element_bytes(0x00020010, {"UI", transfer_syntax});
     return std::string(128, '\0') + "DICM" +
            element_bytes(0x00020000, {"UL", u32(static_cast<uint32_t>(rest.size()))}) + rest;
   }
