@@ -69,6 +69,10 @@ grep -nE '\b(strto[a-z]+|ato[ifl]+|stoi|stol|stoul|stoll|stoull|stof|stod|sscanf
 # 8. No network, nothing executed.
 grep -nE '\b(socket|connect|bind|popen|system|execv[a-z]*|dlopen)\(' "${library[@]}" apps/*.cpp | grep -vE '::bind\(|->bind\(| bind\(\)|Status (bind|connect)\(|::connect\(|TRY\(connect\(' &&
   fail "a call that opens a socket or runs a program"
+grep -nE '\b(posix_spawnp?|v?fork|clone)\(' "${library[@]}" apps/*.cpp | grep -v '^diagnosis/studies/child_process.cpp:' &&
+  fail "a program is started elsewhere than in child_process.cpp"
+grep -lE '^#include <(dcmtk/|openjpeg)' "${sources[@]}" | grep -v '^apps/dicom/' &&
+  fail "DCMTK or OpenJPEG outside spinert-dicom"
 
 # 9. Every path of our tree named in a document exists, and every link works.
 for document in $(git ls-files -co --exclude-standard '*.md'); do

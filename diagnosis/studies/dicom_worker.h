@@ -1,32 +1,52 @@
 // dicom_worker.h - DICOM files decoded by `spinert-dicom`, a program of its own: the only one that links DCMTK and
 // OpenJPEG. Each file is decoded in a process of its own with limits on memory, time and files, so that a crash in a
-// decoder is an error of one file.
+// decoder is an error of one file. Protocol and limits: docs/dicom.md.
 //
-// `spinert-dicom` lies beside the program or in ../libexec/spinert/. It is started once and forks for every file; the
-// protocol is in docs/studies.md. Errors of a file: E_DICOM (not DICOM, damaged), E_DICOM_TRUNCATED, E_DICOM_LENGTH,
-// E_DICOM_DIM, E_DICOM_VALUE, E_DICOM_TSYNTAX (with the UID and the command that converts), E_MODALITY, E_IMAGE_COLOUR,
-// E_SLICE_DECODE (the decoder refused, crashed, or went over a limit), and those of input_file.h. E_NO_DICOM: there is
-// no `spinert-dicom`.
+// The program reads a file once, whole, and hands over its bytes: what is hashed is what is decoded. Whether the file
+// is a CT slice is not judged here: ask check_usable (dicom_check.h).
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "diagnosis/studies/dicom_file.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
 
+struct DicomWorkerOptions {
+  std::string program;  // empty: find_dicom_program()
+  std::vector<std::string> arguments = {"--serve"};
+  double patience_seconds = 0;  // for one answer; 0: by the size of the file (dicom_limits)
+};
+
+// One process that decodes one file after the other. Not for several threads at once; use one object per thread.
 class DicomWorker {
  public:
-  // Starts the program; it ends with the object.
-  static Result<std::unique_ptr<DicomWorker>> start();
+  // Starts the program; it ends with the object, and when this process ends. E_NO_DICOM: there is no `spinert-dicom`,
+  // it does not start, or it is of another build.
+  static Result<std::unique_ptr<DicomWorker>> start(const DicomWorkerOptions& options = {});
   virtual ~DicomWorker() = default;
 
   // The facts alone: the pixels are not decoded, but their declared length is checked against what is there.
+  //
+  // Errors of a file: those of input_file.h; E_DICOM (not DICOM, damaged), E_DICOM_TRUNCATED, E_DICOM_LENGTH,
+  // E_DICOM_DIM, E_DICOM_VALUE, E_DICOM_TSYNTAX (with the UID and the command that converts), E_MODALITY (holds no
+  // picture), E_SLICE_DECODE (the decoder refused, crashed, or went over a limit). After any of them the next file
+  // works. A worker that ends by itself is started again, three times in a row at most.
   virtual Result<DicomFacts> read_facts(const std::string& path) = 0;
+
+  // Facts and pixels. Also E_MODALITY (several frames), E_IMAGE_COLOUR (several values per pixel).
   virtual Result<DicomFile> read(const std::string& path) = 0;
+
+  // "DCMTK 3.6.7, OpenJPEG 2.5.0": for the report.
+  virtual const std::string& libraries() const = 0;
 };
+
+// `spinert-dicom` beside this program, in ../libexec/spinert or (programs of tests) in the folder above; empty if there
+// is none.
+std::string find_dicom_program();
 
 // True if the bytes begin like a DICOM file: "DICM" at 128, or a plausible first element of group 2 or 8.
 bool looks_like_dicom(const unsigned char* bytes, size_t count);

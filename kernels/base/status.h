@@ -45,11 +45,14 @@ class [[nodiscard]] Status {
 
   const std::string& where() const;
 
- private:
   struct Detail {
     ErrorId id;
     std::string what, where, expected, got, hint;
   };
+  // The parts, for an error that goes to another process; null on success.
+  const Detail* detail() const { return detail_.get(); }
+
+ private:
   std::shared_ptr<Detail> detail_;  // shared: a Status is copied rarely and never on a hot path
 };
 

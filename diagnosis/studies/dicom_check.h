@@ -1,0 +1,29 @@
+// dicom_check.h - judges the facts of a DICOM file: may its pixels be read at all, and is it a CT slice.
+//
+// Pure functions; no DICOM library is needed. The worker asks the first before it decodes, the program asks both again,
+// because it does not trust the worker.
+#pragma once
+
+#include <cstdint>
+
+#include "diagnosis/studies/dicom_file.h"
+#include "kernels/base/status.h"
+
+namespace spinert {
+
+// Whether the numbers that describe the pixels make sense together: E_DICOM_DIM (rows, columns), E_DICOM_VALUE
+// (frames, samples, BitsAllocated 1, 8, 16 or 32, BitsStored, HighBit).
+Status check_pixel_facts(const DicomFacts& facts);
+
+// Bytes of one frame as stored without compression. The facts must have passed check_pixel_facts.
+uint64_t frame_bytes(const DicomFacts& facts);
+
+// Whether there is one grey picture in it, of whatever kind: E_MODALITY (several frames), E_IMAGE_COLOUR.
+Status check_one_grey_frame(const DicomFacts& facts);
+
+// Whether SpineRT may look at it: a CT slice with one grey frame. E_MODALITY (MR, CR, PT, SEG, secondary capture,
+// several frames, ...), E_IMAGE_COLOUR (RGB, palette), and what the functions above say. Whether it is a localizer and
+// where it lies is judged with its series (series.h).
+Status check_usable(const DicomFacts& facts);
+
+}  // namespace spinert

@@ -1,0 +1,189 @@
+// dicom_protocol.cpp - facts and errors as bytes and back: one description of the fields serves both directions.
+#include "diagnosis/studies/dicom_protocol.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "diagnosis/report/text.h"
+
+namespace spinert {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kSlowdown = 10;  // of a decoder under the sanitizers
+#else
+constexpr int kSlowdown = 1;
+#endif
+
+class Writer {
+ public:
+  bool text(std::string& value) {
+    const auto length = static_cast<uint16_t>(std::min(value.size(), kMaxDicomStringBytes));
+    put(&length, sizeof length);
+    put(value.data(), length);
+    return true;
+  }
+  template <class T>
+  bool number(T& value) {
+    put(&value, sizeof value);
+    return true;
+  }
+  bool flag(bool& value) {
+    const uint8_t byte = value ? 1 : 0;
+    put(&byte, 1);
+    return true;
+  }
+  // How many items follow.
+  bool count(uint16_t& value) { return number(value); }
+  bool complete() const { return true; }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  void put(const void* from, size_t count) { bytes_.append(static_cast<const char*>(from), count); }
+  std::string bytes_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+
+  bool text(std::string& value) {
+    uint16_t length = 0;
+    if (!number(length) || length > kMaxDicomStringBytes || length > rest_.size()) return false;
+    value = clean_utf8(rest_.substr(0, length));
+    rest_.remove_prefix(length);
+    return true;
+  }
+  template <class T>
+  bool number(T& value) {
+    if (rest_.size() < sizeof value) return false;
+    std::memcpy(&value, rest_.data(), sizeof value);
+    rest_.remove_prefix(sizeof value);
+    if constexpr (std::is_floating_point_v<T>) return std::isfinite(value);
+    return true;
+  }
+  // Any other byte than 0 or 1 would be no bool.
+  bool flag(bool& value) {
+    uint8_t byte = 0;
+    if (!number(byte) || byte > 1) return false;
+    value = byte == 1;
+    return true;
+  }
+  bool count(uint16_t& value) { return number(value); }
+  bool complete() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+template <class Io, class T>
+bool optional_number(Io& io, std::optional<T>& value) {
+  bool present = value.has_value();
+  if (!io.flag(present)) return false;
+  if (!present) {
+    value.reset();
+    return true;
+  }
+  T number = value.value_or(T{});
+  if (!io.number(number)) return false;
+  value = number;
+  return true;
+}
+
+template <class Io>
+bool optional_vector(Io& io, std::optional<Vec3>& value) {
+  bool present = value.has_value();
+  if (!io.flag(present)) return false;
+  if (!present) {
+    value.reset();
+    return true;
+  }
+  Vec3 vector = value.value_or(Vec3{});
+  if (!io.number(vector.x) || !io.number(vector.y) || !io.number(vector.z)) return false;
+  value = vector;
+  return true;
+}
+
+template <class Io>
+bool image_type(Io& io, std::vector<std::string>& parts) {
+  auto count = static_cast<uint16_t>(std::min(parts.size(), kMaxDicomImageTypeParts));
+  if (!io.count(count) || count > kMaxDicomImageTypeParts) return false;
+  parts.resize(count);
+  return std::all_of(parts.begin(), parts.end(), [&](std::string& part) { return io.text(part); });
+}
+
+template <class Io>
+bool fields(Io& io, DicomFacts& f) {
+  return io.text(f.transfer_syntax) && io.text(f.sop_class) && io.text(f.sop_instance) && io.text(f.study) &&
+         io.text(f.series) && io.text(f.frame_of_reference) && io.text(f.modality) && image_type(io, f.image_type) &&
+         io.text(f.photometric) && io.text(f.patient_position) && io.text(f.series_description) &&
+         io.text(f.instance_number) && io.number(f.columns) && io.number(f.rows) && io.number(f.frames) &&
+         io.number(f.samples) && io.number(f.bits_allocated) && io.number(f.bits_stored) && io.number(f.high_bit) &&
+         io.flag(f.is_signed) && io.flag(f.lossy) && io.flag(f.burned_in_text) &&
+         optional_number(io, f.rescale_slope) && optional_number(io, f.rescale_intercept) &&
+         optional_number(io, f.padding_value) && optional_number(io, f.padding_limit) &&
+         optional_number(io, f.window_centre) && optional_number(io, f.window_width) &&
+         optional_vector(io, f.position) && optional_vector(io, f.row_direction) &&
+         optional_vector(io, f.column_direction) && optional_number(io, f.row_spacing) &&
+         optional_number(io, f.column_spacing) && optional_number(io, f.slice_thickness) && io.complete();
+}
+
+Status nonsense() {
+  return error(ErrorId::E_SLICE_DECODE, "spinert-dicom sent an answer that makes no sense");
+}
+
+}  // namespace
+
+uint32_t count_of_error_ids() {
+  uint32_t count = 0;
+#define ERROR(id, exit_code) ++count;
+#include "kernels/base/error_ids.def"
+#undef ERROR
+  return count;
+}
+
+DicomLimits dicom_limits(uint64_t file_bytes) {
+  const auto mebibytes = static_cast<int>(std::min(file_bytes, kMaxDicomFileBytes) >> 20);
+  DicomLimits limits;
+  limits.memory_bytes = (uint64_t{2} << 30) + 3 * std::min(file_bytes, kMaxDicomFileBytes);
+  limits.cpu_seconds = kSlowdown * (4 + 2 * mebibytes);
+  // A decoder does not wait for anything; a busy machine may give it a quarter of a core.
+  limits.wall_seconds = 10 + 4 * limits.cpu_seconds;
+  return limits;
+}
+
+std::string encode_facts(const DicomFacts& facts) {
+  Writer writer;
+  DicomFacts copy = facts;
+  fields(writer, copy);
+  return writer.take();
+}
+
+Result<DicomFacts> decode_facts(std::string_view bytes) {
+  Reader reader(bytes);
+  DicomFacts facts;
+  if (!fields(reader, facts)) return nonsense();
+  return facts;
+}
+
+std::string encode_error(const Status& status) {
+  Writer writer;
+  if (const Status::Detail* detail = status.detail()) {
+    for (std::string part : {detail->what, detail->expected, detail->got, detail->hint}) writer.text(part);
+  }
+  return writer.take();
+}
+
+Status decode_error(uint32_t id, std::string_view bytes) {
+  Reader reader(bytes);
+  std::string what, expected, got, hint;
+  if (id == 0 || id >= count_of_error_ids() || !reader.text(what) || !reader.text(expected) || !reader.text(got) ||
+      !reader.text(hint) || !reader.complete()) {
+    return nonsense();
+  }
+  return error(static_cast<ErrorId>(id), what).expected(expected, got).hint(hint);
+}
+
+}  // namespace spinert
