@@ -8,6 +8,7 @@ namespace spinert {
 namespace {
 
 constexpr size_t kMostPatches = 32;
+constexpr int64_t kMostSlices = 1000;
 constexpr Range kFraction{0, 1};
 constexpr Range kPixels{0, 4096};
 
@@ -89,8 +90,16 @@ void pipeline_fields(V& v, Config& c) {
     if (w.has("mm_per_pixel")) w.number("mm_per_pixel", c.spacing.mm_per_pixel, Range{0, 10});
     if (w.has("reformat")) w.boolean("reformat", c.spacing.reformat);
     if (w.has("max_slice")) w.number("max_slice", c.spacing.max_slice, Range{0, 50, true});
+    if (w.has("sagittal_step")) w.number("sagittal_step", c.spacing.sagittal_step, Range{0, 50, true});
+    if (w.has("half_width")) w.number("half_width", c.spacing.half_width, Range{0, 500});
   });
-  v.optional_object("tracks", [](auto&) {});
+  v.optional_object("tracks", [&](auto& w) {
+    if (w.has("probability")) w.text("probability", c.tracks.probability);
+    if (w.has("alert_slices")) w.integer("alert_slices", c.tracks.alert_slices, 1, kMostSlices);
+    if (w.has("link_iou")) w.number("link_iou", c.tracks.link_iou, Range{0, 1, true});
+    if (w.has("max_gap")) w.integer("max_gap", c.tracks.max_gap, 0, kMostSlices);
+    if (w.has("min_slices")) w.integer("min_slices", c.tracks.min_slices, 1, kMostSlices);
+  });
   v.optional_object("rename", [&](auto& w) {
     if (w.has("detector")) w.text_map("detector", c.rename.detector);
     if (w.has("classifier")) w.text_map("classifier", c.rename.classifier);
@@ -137,6 +146,9 @@ Status check_consistency(const PipelineConfig& c) {
   if (c.place.mode != "centre") return wrong("place.mode", "\"centre\"", printable(c.place.mode));
   if (c.place.canvas != "fixed" && c.place.canvas != "tight") {
     return wrong("place.canvas", "\"fixed\" or \"tight\"", printable(c.place.canvas));
+  }
+  if (c.tracks.probability != "mean" && c.tracks.probability != "max") {
+    return wrong("tracks.probability", "\"mean\" or \"max\"", printable(c.tracks.probability));
   }
   return {};
 }

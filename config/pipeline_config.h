@@ -93,9 +93,20 @@ struct PlaceConfig {
 };
 
 struct SpacingConfig {
-  double mm_per_pixel = 0;  // what the detector was trained at; 0: slices are used as they come
-  bool reformat = true;     // axial series may be resliced
-  double max_slice = 3;     // mm; a coarser series is not resliced
+  double mm_per_pixel = 0;   // what the detector was trained at; 0: slices are used as they come
+  bool reformat = true;      // axial series may be resliced
+  double max_slice = 3;      // mm; a coarser series is not resliced
+  double sagittal_step = 3;  // mm between the sagittal planes of a reformat
+  double half_width = 50;    // mm; planes up to so far from the midline on each side
+};
+
+// How boxes of neighbouring slices become vertebrae of a study (diagnosis/studies/tracks.h).
+struct TracksConfig {
+  std::string probability = "mean";  // of a track from its slices, per class: "mean" or "max"
+  int64_t alert_slices = 1;          // positive slices that give a track a disease label
+  double link_iou = 0.3;             // boxes of two slices belong together from this overlap on
+  int64_t max_gap = 1;               // slices without a box that may lie between two boxes of a track
+  int64_t min_slices = 2;            // a track seen in fewer asks for review and is no part of the spine
 };
 
 // Prefixes of checkpoint names to replace, whole dotted parts only: {"fc.1": "fc", "model": ""}.
@@ -110,6 +121,7 @@ struct PipelineConfig {
   DiagnosisConfig diagnosis;
   PlaceConfig place;
   SpacingConfig spacing;
+  TracksConfig tracks;
   RenameConfig rename;
 };
 

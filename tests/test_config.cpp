@@ -156,6 +156,19 @@ TEST(PipelineConfig, OutOfRangeAndInconsistentValues) {
       {"placement", "/place/mode", "stretch", "place.mode"},
       {"canvas", "/place/canvas", "loose", "place.canvas"},
       {"millimetres", "/spacing/mm_per_pixel", -0.5, "spacing.mm_per_pixel"},
+      {"no step", "/spacing/sagittal_step", 0, "spacing.sagittal_step"},
+      {"step of metres", "/spacing/sagittal_step", 51, "spacing.sagittal_step"},
+      {"half width below 0", "/spacing/half_width", -1, "spacing.half_width"},
+      {"tracks a list", "/tracks", json::array(), "tracks"},
+      {"rule of probabilities", "/tracks/probability", "median", "tracks.probability"},
+      {"rule of a wrong type", "/tracks/probability", 1, "tracks.probability"},
+      {"no slice alerts", "/tracks/alert_slices", 0, "tracks.alert_slices"},
+      {"half a slice", "/tracks/alert_slices", 1.5, "tracks.alert_slices"},
+      {"everything overlaps", "/tracks/link_iou", 0, "tracks.link_iou"},
+      {"more than all overlaps", "/tracks/link_iou", 1.01, "tracks.link_iou"},
+      {"gap below 0", "/tracks/max_gap", -1, "tracks.max_gap"},
+      {"track of no slice", "/tracks/min_slices", 0, "tracks.min_slices"},
+      {"track of too many slices", "/tracks/min_slices", 1001, "tracks.min_slices"},
       {"rename to a number", "/rename/detector/fc", 1, "rename.detector.fc"},
   };
   for (const Inconsistency& r : rows) {
@@ -175,10 +188,33 @@ TEST(PipelineConfig, OptionalSectionsHaveDefaults) {
   const auto result = parse_pipeline_config(config.dump());
   ASSERT_TRUE(result.ok()) << result.status().to_string();
   EXPECT_EQ(result.value().spacing.mm_per_pixel, 0);
+  EXPECT_EQ(result.value().spacing.sagittal_step, 3);
+  EXPECT_EQ(result.value().spacing.half_width, 50);
+  EXPECT_EQ(result.value().tracks.probability, "mean");
+  EXPECT_EQ(result.value().tracks.alert_slices, 1);
+  EXPECT_EQ(result.value().tracks.link_iou, 0.3);
+  EXPECT_EQ(result.value().tracks.max_gap, 1);
+  EXPECT_EQ(result.value().tracks.min_slices, 2);
   EXPECT_EQ(result.value().place.mode, "centre");
   EXPECT_EQ(result.value().place.canvas, "fixed");
   EXPECT_EQ(result.value().classifier.batch_norm_eps, 1e-3);
   EXPECT_EQ(result.value().rename.classifier.at("fc.1"), "fc");
+}
+
+TEST(PipelineConfig, TracksAndPlanesAreReadAndPrinted) {
+  json config = shipped();
+  config["spacing"]["sagittal_step"] = 2.5;
+  config["spacing"]["half_width"] = 0;
+  config["tracks"] = {
+      {"probability", "max"}, {"alert_slices", 3}, {"link_iou", 0.5}, {"max_gap", 0}, {"min_slices", 4}};
+  const auto result = parse_pipeline_config(config.dump());
+  ASSERT_TRUE(result.ok()) << result.status().to_string();
+  const json printed = json::parse(print_pipeline_config(result.value()));
+  EXPECT_EQ(printed["tracks"], config["tracks"]);
+  EXPECT_EQ(printed["spacing"]["sagittal_step"], 2.5);
+  EXPECT_EQ(printed["spacing"]["half_width"], 0);
+  config["tracks"] = json::object();
+  EXPECT_TRUE(parse_pipeline_config(config.dump()).ok());
 }
 
 TEST(Json, RefusesWhatTheLibraryAccepts) {
