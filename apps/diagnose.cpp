@@ -16,6 +16,7 @@
 #include "diagnosis/report/text.h"
 #include "diagnosis/studies/study_inputs.h"
 #include "diagnosis/study_run.h"
+#include "kernels/base/thread_pool.h"
 
 namespace spinert::cli {
 namespace {

@@ -3,6 +3,7 @@
 
 #include "apps/command.h"
 #include "apps/inspect_model.h"
+#include "apps/inspect_study.h"
 #include "diagnosis/images/input_file.h"
 #include "diagnosis/images/limits.h"
 #include "diagnosis/images/picture.h"
@@ -10,7 +11,9 @@
 #include "diagnosis/input.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
+#include "kernels/base/thread_pool.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -67,6 +70,18 @@ int inspect_picture(const std::string& path, bool as_json, bool json_log) {
   return picture.ok() ? 0 : print_error(picture.status(), json_log);
 }
 
+// A folder or file with an examination in it; nothing if there are only pictures.
+std::optional<int> inspect_examination(const std::string& path, bool as_json, bool json_log) {
+  const std::vector<std::string> arguments{path};
+  auto list = expand_inputs(arguments);
+  if (!list.ok()) return std::nullopt;
+  const bool any = std::ranges::any_of(list.value().inputs,
+                                       [](const Input& input) { return input.kind != InputKind::picture; });
+  if (!any) return std::nullopt;
+  DicomReaders readers(usable_threads());
+  return inspect_studies(group_studies(std::move(list.value().inputs), readers), {}, as_json, json_log);
+}
+
 int inspect_folder(const std::string& path, bool as_json, bool json_log) {
   const std::vector<std::string> arguments{path};
   const auto list = expand_inputs(arguments);
@@ -98,6 +113,7 @@ int inspect_folder(const std::string& path, bool as_json, bool json_log) {
 }
 
 int run_inspect(const Arguments& arguments, bool json_log) {
+  if (const auto code = inspect_examination(arguments.path, arguments.json, json_log)) return *code;
   std::error_code failure;
   if (std::filesystem::is_directory(arguments.path, failure)) {
     return inspect_folder(arguments.path, arguments.json, json_log);
@@ -114,8 +130,8 @@ int run_inspect(const Arguments& arguments, bool json_log) {
 
 void add_inspect(CLI::App& app, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("inspect", "show what a model, a picture or a folder is");
-  command->add_option("path", arguments->path, "model file, picture or folder")->required()->type_name("PATH");
+  CLI::App* command = app.add_subcommand("inspect", "show what a model, a picture, an examination or a folder is");
+  command->add_option("path", arguments->path, "model file, picture, DICOM or NIfTI file, or folder")->required()->type_name("PATH");
   command->add_flag("--json", arguments->json, "print JSON");
   arguments->engine.add(*command);
   arguments->engine.add_lanes(*command);

@@ -15,6 +15,7 @@
 
 #include "diagnosis/images/sniff.h"
 #include "diagnosis/report/text.h"
+#include "diagnosis/studies/dicom_worker.h"
 #include "weights/file_reader.h"
 
 namespace spinert {
@@ -63,7 +64,11 @@ Look look_at(const std::string& path) {
   const ssize_t got = ::read(file, bytes.data(), bytes.size());
   ::close(file);
   if (got < 0) return {};
-  return {sniff(std::span(bytes).first(static_cast<size_t>(got))), true};
+  Content content = sniff(std::span(bytes).first(static_cast<size_t>(got)));
+  // DICOM without its preamble has no signature, only a likely first element.
+  const bool dicom = content.kind == ContentKind::unknown && looks_like_dicom(bytes.data(), static_cast<size_t>(got));
+  if (dicom) content.kind = ContentKind::dicom;
+  return {content, true};
 }
 
 // What a file is read as; nothing for one that is none of ours. A damaged file is what its name claims, so that the

@@ -6,14 +6,10 @@
 #include <optional>
 
 #include "diagnosis/result.h"
+#include "diagnosis/studies/track.h"
 #include "diagnosis/studies/volume.h"
 
 namespace spinert {
-
-struct BodyMeasures {
-  double anterior_mm = 0, middle_mm = 0, posterior_mm = 0;  // between the endplates
-  double mean_hu = 0;                                       // of the inner part of the body
-};
 
 // `box` in pixels of the picture; `along` the direction of the spine there, from head to foot, in pixels (any length).
 // Nothing if the edges of the body cannot be told from what surrounds it.

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "diagnosis/picture_source.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/studies/hounsfield.h"
 #include "diagnosis/studies/reformat.h"

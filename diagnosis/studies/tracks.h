@@ -12,6 +12,7 @@
 #include "config/pipeline_config.h"
 #include "diagnosis/result.h"
 #include "diagnosis/studies/patient_space.h"
+#include "diagnosis/studies/track.h"
 
 namespace spinert {
 
@@ -20,24 +21,6 @@ struct TrackSlice {
   const SliceResult* result = nullptr;
   Plane plane;             // of the picture that the boxes lie in; steps are not zero
   double position_mm = 0;  // across the patient
-};
-
-struct TrackMember {
-  int slice = 0;     // index into the slices
-  int vertebra = 0;  // index into its vertebrae
-};
-
-struct Track {
-  int id = 0;                        // 1..n from the top of the field of view
-  std::vector<TrackMember> members;  // by slice, at least one
-  Vec3 centre;                       // mean of the centres of the boxes, patient coordinates
-  double height_mm = 0;              // median height of the boxes
-  std::vector<float> probabilities;  // by tracks.probability, in the order of the class names
-  std::vector<int> positive_slices;  // per class: slices whose probability reaches the threshold
-  // A disease that reaches its threshold in tracks.alert_slices slices, or in all slices of a track that has fewer;
-  // "normal" if more than half of the slices reach its threshold.
-  std::vector<std::string> labels;
-  std::string consistency;  // ok, contradictory, none: of the labels
 };
 
 // Boxes of a slice are joined to tracks one to one, the largest overlap first, if it reaches tracks.link_iou, if the
