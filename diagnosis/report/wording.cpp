@@ -42,6 +42,13 @@ constexpr Words kReasons[] = {
     {"contradictory", "Normal and a disease were both found"},
     {"none", "No class reached its threshold"},
     {"gap", "A vertebra may be missing between two others"},
+    {"unlabelled", "No class reached its threshold"},
+    {"short", "Something was found in very few slices"},
+    {"few_slices", "A vertebra was found in far fewer slices than the others"},
+    {"interrupted", "A vertebra was not found in some slices between others"},
+    {"below_alert", "A disease was seen in fewer slices than asked for"},
+    {"tile_edge", "A vertebra was not seen whole"},
+    {"unlinked", "A box belongs to no vertebra"},
     {"W_EXTENSION", "The file's name does not fit its content"},
     {"W_LOSSY", "The picture was stored with losses"},
 };
