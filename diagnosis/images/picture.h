@@ -22,6 +22,7 @@ struct Picture {
   int width = 0, height = 0;
   int bits = 8;                       // 8: values 0..255, 16: values 0..65535
   std::vector<uint16_t> value;        // [height][width]; 1/2/4-bit samples are widened as v * 255 / (2^bits - 1)
+  std::optional<double> hu_offset;    // values are HU + offset: the model's window applies
   bool lossy = false;                 // from JPEG: small damage inside the scan cannot be seen
   std::vector<std::string> warnings;  // each begins with its code, as in "W_EXTENSION: ..."
   std::string sha256;                 // of the file's bytes, 64 hex digits
