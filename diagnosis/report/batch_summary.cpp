@@ -23,7 +23,11 @@ std::string text_at(const nlohmann::json& object, const char* pointer) {
 BatchRow batch_row(const std::string& name, const StudyResult& study) {
   BatchRow row{name, study.examination.kind, study.status, study.alert, {}, study.exit_code, 0};
   row.slices = static_cast<int64_t>(study.slices.size());
-  if (study.exit_code != 0 && !study.reasons.empty()) row.error = study.reasons.front().code;
+  if (study.error != ErrorId::OK) {
+    row.error = error_name(study.error);
+  } else if (study.exit_code != 0 && !study.reasons.empty()) {
+    row.error = study.reasons.front().code;
+  }
   return row;
 }
 

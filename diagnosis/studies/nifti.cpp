@@ -77,11 +77,12 @@ Result<NiftiFile> read(NiftiBytes& bytes, const std::string& where, NiftiTransfo
         .expected(std::to_string(voxels * sizeof(int16_t)) + " bytes", "less than that");
   }
 
-  std::vector<uint8_t> raw(kPieceVoxels * header.value_bytes);
-  std::vector<double> values(kPieceVoxels);
+  const size_t piece = std::min(kPieceVoxels, voxels);
+  std::vector<uint8_t> raw(piece * header.value_bytes);
+  std::vector<double> values(piece);
   HuRange range;
   for (size_t done = 0; done < voxels;) {
-    const size_t count = std::min(kPieceVoxels, voxels - done);
+    const size_t count = std::min(piece, voxels - done);
     SPINERT_TRY(bytes.read(raw.data(), count * header.value_bytes));
     rescale_any(raw, header, values, count);
     int16_t* hu = volume.hu.data() + done;

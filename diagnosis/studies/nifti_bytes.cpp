@@ -13,13 +13,18 @@ namespace {
 constexpr size_t kBufferBytes = 1 << 18;
 constexpr uint8_t kGzipMagic[2] = {0x1f, 0x8b};
 
+// Never empty: a file may grow while it is read, which its end then shows.
+size_t buffer_bytes(uint64_t file) {
+  return static_cast<size_t>(std::clamp<uint64_t>(file, 1, kBufferBytes));
+}
+
 }  // namespace
 
 NiftiBytes::NiftiBytes(InputStream& file, std::string where)
-    : file_(&file), size_(file.size()), where_(std::move(where)), buffer_(kBufferBytes) {}
+    : file_(&file), size_(file.size()), where_(std::move(where)), buffer_(buffer_bytes(size_)) {}
 
 NiftiBytes::NiftiBytes(std::span<const uint8_t> memory, std::string where)
-    : memory_(memory), size_(memory.size()), where_(std::move(where)), buffer_(kBufferBytes) {}
+    : memory_(memory), size_(memory.size()), where_(std::move(where)), buffer_(buffer_bytes(size_)) {}
 
 NiftiBytes::~NiftiBytes() {
   if (inflating_) inflateEnd(&stream_);
