@@ -54,18 +54,15 @@ class MemoryProducer final : public DcmProducer {
   OFCondition status_ = EC_Normal;
 };
 
-// DCMTK's destructor of a stream still asks the producer, so the producer must be older than the stream.
-struct ProducerFirst {
-  MemoryProducer producer;
-};
-
-class MemoryStream final : private ProducerFirst, public DcmInputStream {
+class MemoryStream final : public DcmInputStream {
  public:
-  explicit MemoryStream(std::span<const uint8_t> bytes)
-      : ProducerFirst{MemoryProducer(bytes)}, DcmInputStream(&producer) {}
+  explicit MemoryStream(std::span<const uint8_t> bytes) : DcmInputStream(&producer_), producer_(bytes) {}
   // Values are loaded at once, not later from a second stream.
   DcmInputStreamFactory* newFactory() const override { return nullptr; }
-  uint64_t missing() const { return producer.missing(); }
+  uint64_t missing() const { return producer_.missing(); }
+
+ private:
+  MemoryProducer producer_;
 };
 
 // UIDs end with a zero byte where their length is odd; DCMTK has removed it, but not spaces.

@@ -1,5 +1,6 @@
-// sandbox.cpp - rlimits, prctl, and a list of allowed system calls. The sanitizers need a huge address space and read
-// files when they report, so their build goes without those two.
+// sandbox.cpp - rlimits, prctl, and a list of allowed system calls. The sanitizers need a huge address space,
+// pipes to probe addresses and files for their reports, so their build goes without limits on these and without the
+// list.
 #include "apps/dicom/sandbox.h"
 
 #include <linux/audit.h>
@@ -65,13 +66,14 @@ bool filter_system_calls() {
 bool enter_sandbox(const DicomLimits& limits, pid_t parent) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) return false;
   const auto seconds = static_cast<rlim_t>(limits.cpu_seconds);
-  if (!limit(RLIMIT_CORE, 0, 0) || !limit(RLIMIT_FSIZE, 0, 0) || !limit(RLIMIT_NOFILE, kFiles, kFiles) ||
+  if (!limit(RLIMIT_CORE, 0, 0) || !limit(RLIMIT_FSIZE, 0, 0) ||
       !limit(RLIMIT_CPU, seconds, seconds + kWarningSeconds)) {
     return false;
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   if (kSanitized) return true;
-  if (!limit(RLIMIT_AS, limits.memory_bytes, limits.memory_bytes)) return false;
+  if (!limit(RLIMIT_NOFILE, kFiles, kFiles) || !limit(RLIMIT_AS, limits.memory_bytes, limits.memory_bytes))
+    return false;
   // A kernel without filters still has the limits above.
   filter_system_calls();
   return true;
