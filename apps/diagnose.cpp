@@ -169,8 +169,7 @@ class DiagnoseRun {
 
   Status look_at(StudyRun& run, const StudyInput& input) {
     SPINERT_TRY(open_pipeline());
-    SPINERT_ASSIGN(const auto source,
-                   open_study(input, arguments_.study, pipeline_->config(), readers_, control_));
+    SPINERT_ASSIGN(const auto source, open_study(input, arguments_.study, pipeline_->config(), readers_, control_));
     return run.look_at(*pipeline_, *source, control_);
   }
 
@@ -218,12 +217,12 @@ class DiagnoseRun {
     const int code = batch_exit_code(rows);
     if (code == exit_code(ErrorId::E_PARTIAL)) {
       const auto failed = std::ranges::count_if(rows, [](const BatchRow& row) { return row.exit_code != 0; });
-      print_error(error(ErrorId::E_PARTIAL,
-                        std::to_string(failed) + " of " + counted(rows.size(), "study", "studies") +
-                            " did not end with 0",
-                        output.value().folder())
-                      .hint("summary.csv names them; --resume repeats those that failed."),
-                  json_log_);
+      print_error(
+          error(ErrorId::E_PARTIAL,
+                std::to_string(failed) + " of " + counted(rows.size(), "study", "studies") + " did not end with 0",
+                output.value().folder())
+              .hint("summary.csv names them; --resume repeats those that failed."),
+          json_log_);
     }
     return code;
   }
@@ -232,8 +231,8 @@ class DiagnoseRun {
   void note_study(size_t done, const std::string& name) const {
     std::string text = "study " + std::to_string(done + 1) + "/" + std::to_string(studies_.size()) + " " + name;
     if (done > 0) {
-      const double left = milliseconds_since(begin_) / 1000 / static_cast<double>(done) *
-                          static_cast<double>(studies_.size() - done);
+      const double left =
+          milliseconds_since(begin_) / 1000 / static_cast<double>(done) * static_cast<double>(studies_.size() - done);
       text += ", about " + fixed_number(left, 0) + " s left";
     }
     print_note("info", text, json_log_);
@@ -295,8 +294,8 @@ std::string options_without_paths(const CLI::App& command) {
   std::string text = "diagnose";
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name();
-    if (option->count() == 0 || name == "input" || name == "--output" || name == "--model" ||
-        name == "--resume" || name == "--overwrite") {
+    if (option->count() == 0 || name == "input" || name == "--output" || name == "--model" || name == "--resume" ||
+        name == "--overwrite") {
       continue;
     }
     text += ' ' + name;
@@ -329,7 +328,9 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
   add_real(*command, "--hu-offset", arguments->study.hu_offset, -100000, 100000,
            "pixel values are Hounsfield units plus X; applies the model's window");
   add_canvas(*command, arguments->canvas);
-  command->add_option("--series-uid", arguments->study.series_uid, "of a DICOM study: the series to take; default: by rule")
+  command
+      ->add_option("--series-uid", arguments->study.series_uid,
+                   "of a DICOM study: the series to take; default: by rule")
       ->type_name("UID");
   add_integer(*command, "--allow-gaps", arguments->allow_gaps, 0, 1000,
               "slices of a series that may be missing or unreadable; the study is then partial");

@@ -75,8 +75,8 @@ std::optional<int> inspect_examination(const std::string& path, bool as_json, bo
   const std::vector<std::string> arguments{path};
   auto list = expand_inputs(arguments);
   if (!list.ok()) return std::nullopt;
-  const bool any = std::ranges::any_of(list.value().inputs,
-                                       [](const Input& input) { return input.kind != InputKind::picture; });
+  const bool any =
+      std::ranges::any_of(list.value().inputs, [](const Input& input) { return input.kind != InputKind::picture; });
   if (!any) return std::nullopt;
   DicomReaders readers(usable_threads());
   return inspect_studies(group_studies(std::move(list.value().inputs), readers), {}, as_json, json_log);
@@ -131,7 +131,9 @@ int run_inspect(const Arguments& arguments, bool json_log) {
 void add_inspect(CLI::App& app, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("inspect", "show what a model, a picture, an examination or a folder is");
-  command->add_option("path", arguments->path, "model file, picture, DICOM or NIfTI file, or folder")->required()->type_name("PATH");
+  command->add_option("path", arguments->path, "model file, picture, DICOM or NIfTI file, or folder")
+      ->required()
+      ->type_name("PATH");
   command->add_flag("--json", arguments->json, "print JSON");
   arguments->engine.add(*command);
   arguments->engine.add_lanes(*command);

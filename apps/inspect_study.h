@@ -1,5 +1,5 @@
-// inspect_study.h - what `spinert inspect` says of examinations: studies, their series, geometry, and what diagnose would
-// do with them. No pixel is decoded.
+// inspect_study.h - what `spinert inspect` says of examinations: studies, their series, geometry, and what diagnose
+// would do with them. No pixel is decoded.
 #pragma once
 
 #include <vector>

@@ -75,17 +75,13 @@ Look look_at(const std::string& path) {
 // reader of that kind says what is wrong with it.
 std::optional<InputKind> kind_of(const Look& look, std::string_view name) {
   switch (look.content.kind) {
-    case ContentKind::dicom:
-      return InputKind::dicom;
-    case ContentKind::nifti:
-      return InputKind::nifti;
+    case ContentKind::dicom: return InputKind::dicom;
+    case ContentKind::nifti: return InputKind::nifti;
     case ContentKind::png:
     case ContentKind::jpeg:
-    case ContentKind::other_picture:
-      return InputKind::picture;
+    case ContentKind::other_picture: return InputKind::picture;
     case ContentKind::gzip:
-    case ContentKind::unknown:
-      break;
+    case ContentKind::unknown: break;
   }
   return kind_of_name(name);
 }
@@ -156,10 +152,10 @@ class FolderWalk {
   }
   // What lies in an unreadable folder is unknown, so it counts as a failed slice.
   Status unreadable(const std::string& folder) {
-    list_.inputs.push_back(
-        {folder, error(ErrorId::E_INPUT_EMPTY, "cannot read the folder: " + system_error(errno), folder)
-                     .hint("Make it readable or leave it out."),
-         InputKind::picture});
+    list_.inputs.push_back({folder,
+                            error(ErrorId::E_INPUT_EMPTY, "cannot read the folder: " + system_error(errno), folder)
+                                .hint("Make it readable or leave it out."),
+                            InputKind::picture});
     return {};
   }
 
@@ -212,9 +208,10 @@ Result<InputList> expand_inputs(std::span<const std::string> arguments) {
     const size_t before = list.inputs.size();
     SPINERT_TRY(walk.walk(argument, 0));
     if (list.inputs.size() == before) {
-      list.inputs.push_back({argument, error(ErrorId::E_INPUT_EMPTY, "no picture in the folder", argument)
-                                           .expected("PNG, JPEG, DICOM or NIfTI", list.describe())
-                                           .hint("Check the path; hidden files are skipped."),
+      list.inputs.push_back({argument,
+                             error(ErrorId::E_INPUT_EMPTY, "no picture in the folder", argument)
+                                 .expected("PNG, JPEG, DICOM or NIfTI", list.describe())
+                                 .hint("Check the path; hidden files are skipped."),
                              InputKind::picture});
     }
   }

@@ -67,8 +67,8 @@ struct StudyResult {
   std::vector<Reason> reasons;
   Examination examination;
   std::vector<SliceResult> slices;
-  std::vector<TrackResult> tracks;    // of an examination, from the top of the field of view
-  ErrorId error = ErrorId::OK;        // of an examination that did not end with 0
+  std::vector<TrackResult> tracks;  // of an examination, from the top of the field of view
+  ErrorId error = ErrorId::OK;      // of an examination that did not end with 0
   // The model and the device, as reported.
   std::string model_name, model_sha256, config_sha256, card_version;
   bool demo_model = false;

@@ -103,6 +103,7 @@ overflow:hidden;color:var(--soft)}
 box-shadow:inset 0 0 0 1px var(--k)}
 .p.hit i{background:var(--k)}
 .p.hit em{background:color-mix(in srgb,var(--k) 25%,var(--line))}
+.scroll{overflow-x:auto}.tracks{min-width:820px}.tracks .words{width:130px}
 .words{text-align:left;padding-left:8px;line-height:1.25;font-size:13px}.words .soft{display:block;font-size:12px}
 thead .c-labels{text-align:left;padding-left:8px}
 tr:hover .words,tr:focus-within .words{color:var(--accent)}
@@ -121,7 +122,7 @@ footer dt{font-weight:600}footer dd{margin:0}
 header.top{padding-top:18px}.facts{grid-template-columns:repeat(3,minmax(0,1fr));gap:8px}.facts div{padding:8px 10px}
 .facts dd{font-size:18px}.head .soft{margin-left:0;width:100%}
 .box text{font-size:calc(var(--u)*1.5px);stroke-width:calc(var(--u)*.34px)}
-table,thead,tbody{display:block}table tr{display:grid;grid-template-columns:34px repeat(var(--n),minmax(0,1fr))}
+.slice table,.slice thead,.slice tbody{display:block}.slice tr{display:grid;grid-template-columns:34px repeat(var(--n),minmax(0,1fr))}
 tbody tr{margin-bottom:8px}.c-labels{display:none}td.words{grid-column:1/-1;padding:3px 2px 0 36px}
 .words .soft{display:inline;margin-left:6px}
 thead th{font-size:11px;padding:2px 0}

@@ -197,7 +197,8 @@ std::string overview(const StudyResult& study) {
   const std::string_view banner = status_banner(study.status);
   if (!banner.empty())
     html += "<p class=\"banner " + escape_html(study.status) + "\">" + escape_html(banner) + "</p>\n";
-  html += "<div class=\"head\"><h2>Study</h2>" + pill(study.status, "") + "</div>\n<p>" +
+  html += "<div class=\"head\"><h2>Study</h2>" + (study.status == "failed" ? "" : pill(study.alert, "")) +
+          pill(study.status, "") + "</div>\n<p>" +
           escape_html(status_sentence(study.status)) + "</p>\n";
   html += reason_list(study.reasons, study.status == "failed");
   if (study.demo_model) html += "<p class=\"small\"><strong>Note.</strong> " + escape_html(kDemoNotice) + ".</p>\n";
@@ -222,11 +223,11 @@ std::string examination_line(const Examination& examination) {
   if (examination.kind == "pictures" || !examination.stack) return {};
   const Grid& grid = examination.stack->grid;
   const auto mm = [](const Vec3& step) { return fixed_number(length(step), 3); };
-  std::string text = examination.stack->orientation + (examination.kind == "dicom" ? " DICOM series of " : " NIfTI of ") +
-                     counted(static_cast<size_t>(examination.files), "file") + ", " +
-                     std::to_string(grid.plane.columns) + " x " + std::to_string(grid.plane.rows) + " x " +
-                     std::to_string(grid.slices) + " at " + mm(grid.plane.column_step) + " x " +
-                     mm(grid.plane.row_step) + " x " + mm(grid.slice_step) + " mm";
+  std::string text =
+      examination.stack->orientation + (examination.kind == "dicom" ? " DICOM series of " : " NIfTI of ") +
+      counted(static_cast<size_t>(examination.files), "file") + ", " + std::to_string(grid.plane.columns) + " x " +
+      std::to_string(grid.plane.rows) + " x " + std::to_string(grid.slices) + " at " + mm(grid.plane.column_step) +
+      " x " + mm(grid.plane.row_step) + " x " + mm(grid.slice_step) + " mm";
   if (const auto& reformat = examination.reformat) {
     text += "; reformatted, linear, " + fixed_number(reformat->mm_per_pixel, 3) + " mm a pixel, every " +
             fixed_number(reformat->step_mm, 3) + " mm";
@@ -248,8 +249,8 @@ std::string page_footer(const StudyResult& study, const ReportFacts& facts) {
   row("Examination", examination_line(study.examination));
   row("Files SHA-256", study.examination.files_sha256);
   if (const CalibrationInfo& calibration = study.calibration; !calibration.sha256.empty()) {
-    row("Calibration", calibration.method + " of " + std::to_string(calibration.slices) + " slices, SHA-256 " +
-                           calibration.sha256);
+    row("Calibration",
+        calibration.method + " of " + std::to_string(calibration.slices) + " slices, SHA-256 " + calibration.sha256);
   }
   std::string tool = "spinert";
   for (const char* key : {"version", "commit"}) {

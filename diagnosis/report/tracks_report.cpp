@@ -69,7 +69,7 @@ std::string track_table(const StudyResult& study) {
   }
   html +=
       "<th scope=\"col\">Anterior</th><th scope=\"col\">Middle</th><th scope=\"col\">Posterior</th><th "
-      "scope=\"col\">Mean HU</th><th scope=\"col\">Labels</th></tr></thead>\n<tbody>\n";
+      "scope=\"col\">Mean HU</th><th class=\"words\" scope=\"col\">Labels</th></tr></thead>\n<tbody>\n";
   for (const TrackResult& result : study.tracks) {
     const Track& track = result.track;
     html += "<tr><th scope=\"row\"><a href=\"#s" + std::to_string(result.measured_slice + 1) + "\">" +

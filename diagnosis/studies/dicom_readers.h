@@ -16,8 +16,8 @@ class DicomReaders {
   explicit DicomReaders(int count) : count_(count) {}
 
   // Calls work(worker, i) for i in [0, n), each worker in a thread of its own, and waits. The results of one index are
-  // the caller's to keep apart. Ends early when `control` says so or a call returns an error, and gives the error of the
-  // lowest index. E_NO_DICOM.
+  // the caller's to keep apart. Ends early when `control` says so or a call returns an error, and gives the error of
+  // the lowest index. E_NO_DICOM.
   Status for_each(size_t n, const RunControl& control, const std::function<Status(DicomWorker&, size_t)>& work);
 
  private:

@@ -47,7 +47,8 @@ void measure(StudyResult& study, SliceSource& source) {
 }  // namespace
 
 void judge_examination(StudyResult& study, SliceSource& source, const PipelineConfig& config) {
-  const auto placed = std::ranges::find_if(study.slices, [](const SliceResult& slice) { return slice.place.has_value(); });
+  const auto placed =
+      std::ranges::find_if(study.slices, [](const SliceResult& slice) { return slice.place.has_value(); });
   if (placed == study.slices.end()) {
     summarise(study);  // not one slice could be read: the first of their errors
     return;

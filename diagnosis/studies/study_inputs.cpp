@@ -147,7 +147,8 @@ void note_missing(const StudyInput& study, const SeriesGeometry& geometry, Exami
   const double step = length(geometry.grid.slice_step);
   for (const int missing : geometry.missing) examination.stack->gaps_mm.push_back(missing * step);
   if (!geometry.missing.empty()) {
-    examination.notes.push_back({"E_GEOM_GAP", counted(geometry.missing.size(), "slice") + " of the series missing, the first " +
+    examination.notes.push_back({"E_GEOM_GAP", counted(geometry.missing.size(), "slice") +
+                                                   " of the series missing, the first " +
                                                    fixed_number(geometry.missing.front() * step, 1) +
                                                    " mm from its start; nothing was interpolated there"});
   }
@@ -224,7 +225,8 @@ Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const S
   examination.files_sha256 = file.sha256;
   examination.transform = file.transform;
   const Grid& grid = file.volume.grid;
-  examination.stack = {grid, orientation_name(orientation_of(cross(grid.plane.column_step, grid.plane.row_step))), 0, {}};
+  examination.stack = {
+      grid, orientation_name(orientation_of(cross(grid.plane.column_step, grid.plane.row_step))), 0, {}};
   return reformat_source(std::move(file.volume), rules_of(config), std::move(examination));
 }
 

@@ -30,8 +30,8 @@ struct StudyInput {
 // is a study of its own that holds nothing else.
 std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers);
 
-// SHA-256 over the sorted SHA-256s (as hex) of the study's DICOM files, or that of the NIfTI file; empty for pictures and
-// where a file cannot be read.
+// SHA-256 over the sorted SHA-256s (as hex) of the study's DICOM files, or that of the NIfTI file; empty for pictures
+// and where a file cannot be read.
 std::string study_sha256(const StudyInput& study);
 
 // How an examination becomes slices; what is not set comes from the model's config.

@@ -43,7 +43,8 @@ class Validator {
       check(root_.at(json::json_pointer(name.substr(1))), value, place);
     } else if (keyword == "type") {
       const json types = rule.is_array() ? rule : json::array({rule});
-      const bool fits = std::ranges::any_of(types, [&](const json& t) { return has_type(value, t.get<std::string>()); });
+      const bool fits =
+          std::ranges::any_of(types, [&](const json& t) { return has_type(value, t.get<std::string>()); });
       if (!fits) fail(place, "is not of type " + rule.dump());
     } else if (keyword == "const") {
       if (value != rule) fail(place, "is not " + rule.dump());

@@ -1,0 +1,266 @@
+// Examinations as the program's users meet them: DICOM series, NIfTI volumes, several studies, --resume, gaps. Drives
+// the built binary on the reduced model, whose findings mean nothing; what is checked is what was read and what is
+// said.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "diagnosis/images/png_write.h"
+#include "diagnosis/studies/dicom_worker.h"
+#include "tests/support/dicom_writer.h"
+#include "tests/support/nifti_writer.h"
+#include "tests/support/reduced_model.h"
+#include "tests/support/schema_check.h"
+#include "tests/support/scratch.h"
+
+namespace spinert {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::DicomForge;
+
+constexpr uint32_t kInstance = 0x00080018, kStudy = 0x0020000d, kSeries = 0x0020000e;
+constexpr int kColumns = 100, kRows = 120;
+
+// A grey of the model's window as a stored value with an intercept of -1024.
+std::string stored(const std::vector<uint16_t>& grey) {
+  std::string pixels;
+  for (const uint16_t g : grey) pixels += test::u16(static_cast<uint16_t>(1024 - 500 + g * 1800 / 255));
+  return pixels;
+}
+
+// A volume of 9 x 100 x 120 voxels of 3 x 1 x 1 mm whose sagittal planes are all one picture: RAS, so the picture's
+// rows run against z and its columns against y.
+std::string nifti() {
+  test::NiftiSpec spec;
+  constexpr int kPlanes = 9;
+  spec.dim = {3, kPlanes, kColumns, kRows, 1, 1, 1, 1};
+  spec.pixdim = {1, 3, 1, 1, 1, 1, 1, 1};
+  spec.srow = {{{3, 0, 0, -12}, {0, 1, 0, -60}, {0, 0, 1, 5}}};
+  const Picture picture = reduced::picture(kRows, kColumns, 3);
+  for (int z = 0; z < kRows; ++z) {
+    for (int y = 0; y < kColumns; ++y) {
+      const size_t pixel = static_cast<size_t>(kRows - 1 - z) * kColumns + static_cast<size_t>(kColumns - 1 - y);
+      spec.values.insert(spec.values.end(), kPlanes, -500 + picture.value[pixel] * 1800 / 255);
+    }
+  }
+  return test::NiftiWriter(spec).write();
+}
+
+class StudiesCli : public Scratch {
+ protected:
+  static void SetUpTestSuite() {
+    suite_folder_ = (fs::temp_directory_path() / ("spinert-studies-" + std::to_string(::getpid()))).string();
+    fs::create_directories(suite_folder_);
+    auto made = reduced::make(suite_folder_);
+    ASSERT_TRUE(made.ok()) << made.status().to_string();
+    model_ = made.value();
+  }
+  static void TearDownTestSuite() { fs::remove_all(suite_folder_); }
+
+  void SetUp() override {
+    Scratch::SetUp();
+    if (find_dicom_program().empty()) GTEST_SKIP() << "built without DCMTK";
+  }
+
+  // A sagittal slice of `study`, at `place` from the patient's right to the left, 3 mm apart.
+  static DicomForge sagittal(int place, const std::string& study) {
+    DicomForge file;
+    file.text(kInstance, "UI", study + ".9." + std::to_string(place)).text(kStudy, "UI", study);
+    file.text(kSeries, "UI", study + ".1").text(0x00080008, "CS", "DERIVED\\SECONDARY\\MPR");
+    file.text(DicomForge::kPosition, "DS", std::to_string(3 * place) + "\\-50\\60");
+    file.text(DicomForge::kOrientation, "DS", "0\\1\\0\\0\\0\\-1").text(DicomForge::kSpacing, "DS", "1\\1");
+    file.number(DicomForge::kColumns, kColumns).number(DicomForge::kRows, kRows);
+    file.set(DicomForge::kPixels, "OW",
+             stored(reduced::picture(kRows, kColumns, static_cast<uint64_t>(3 + place)).value));
+    return file;
+  }
+  void series(const std::string& folder, const std::vector<int>& places, const std::string& study = "2.25.77") {
+    // Names that say nothing of the order.
+    for (const int place : places) {
+      make(folder + "/im" + std::to_string((place * 7 + 3) % 100) + ".dcm", sagittal(place, study).file());
+    }
+  }
+
+  int run(const std::string& arguments, const std::string& program = SPINERT_BINARY) {
+    const std::string command = program + " " + arguments + " >" + path("stdout") + " 2>" + path("stderr");
+    const int state = std::system(command.c_str());
+    return WIFEXITED(state) ? WEXITSTATUS(state) : 1000;
+  }
+  int diagnose(const std::string& arguments, const std::string& program = SPINERT_BINARY) {
+    return run("diagnose --device cpu --model " + model_ + " " + arguments, program);
+  }
+  std::string error() const { return read(path("stderr")); }
+  json report(const std::string& folder) const {
+    const json document = json::parse(read(path(folder + "/report.json")), nullptr, false);
+    std::ifstream schema(std::string(SPINERT_SOURCE_DIR) + "/diagnosis/report/report.schema.json");
+    for (const std::string& problem : schema::problems(json::parse(schema), document)) ADD_FAILURE() << problem;
+    return document;
+  }
+  // What must be the same bytes in two runs.
+  std::string fixed_part(const std::string& folder) const {
+    const std::string text = read(path(folder + "/report.json"));
+    return text.substr(0, text.find("\n  \"volatile\""));
+  }
+
+  static inline std::string suite_folder_, model_;
+};
+
+// Random weights find no plausible spine, or by chance one.
+void expect_looked_at(int code, const std::string& error) {
+  EXPECT_TRUE(code == 0 || code == 13) << code << ": " << error;
+}
+
+TEST_F(StudiesCli, ANativeSagittalSeries) {
+  series("s", {4, 0, 2, 1, 3});
+  expect_looked_at(diagnose(path("s") + " -o " + path("a") + " --threads 2"), error());
+  const json a = report("a");
+  EXPECT_EQ(a["input"]["kind"], "dicom");
+  EXPECT_EQ(a["input"]["slices"], 5);
+  EXPECT_EQ(a["input"]["study_uid"], "2.25.77");
+  EXPECT_EQ(a["input"]["stack"]["orientation"], "sagittal");
+  EXPECT_EQ(a["input"]["stack"]["spacing_mm"], json({1.0, 1.0, 3.0}));
+  EXPECT_FALSE(a["input"].contains("reformat"));
+  ASSERT_EQ(a["slices"].size(), 5u);
+  for (int i = 0; i < 5; ++i) {
+    const json& slice = a["slices"][static_cast<size_t>(i)];
+    EXPECT_EQ(slice["source"], "sagittal-00" + std::to_string(i + 1));
+    EXPECT_EQ(slice["place"]["position_mm"], 3.0 * i);
+    EXPECT_EQ(slice["place"]["origin_mm"], json({3.0 * i, -50.0, 60.0}));
+    EXPECT_EQ(slice["width"], kColumns);
+  }
+  // Every box is in exactly one track, and corners in the patient are those of the box.
+  size_t boxes = 0, members = 0;
+  for (const json& slice : a["slices"]) boxes += slice["vertebrae"].size();
+  for (const json& track : a["tracks"]) members += track["slices"].size();
+  ASSERT_GT(boxes, 0u);
+  EXPECT_EQ(boxes, members);
+  const json& vertebra = a["slices"][0]["vertebrae"][0];
+  EXPECT_NEAR(vertebra["patient"]["from_mm"][1].get<double>(), -50 + vertebra["box"][0].get<double>() - 0.5, 1e-4);
+  EXPECT_NEAR(vertebra["patient"]["to_mm"][2].get<double>(), 60 - (vertebra["box"][3].get<double>() - 0.5), 1e-4);
+  // The same bytes with one thread, one file after the other, in another folder.
+  series("t", {0, 1, 2, 3, 4});
+  diagnose(path("t") + " -o " + path("b") + " --threads 1");
+  EXPECT_EQ(fixed_part("a"), fixed_part("b"));
+  EXPECT_EQ(read(path("a/report.html")), read(path("b/report.html")));
+}
+
+TEST_F(StudiesCli, ANativeSliceShowsThePicture) {
+  series("s", {0});
+  const Picture picture = reduced::picture(kRows, kColumns, 3);
+  expect_looked_at(diagnose(path("s") + " -o " + path("a")), error());
+  const std::vector<uint8_t> grey(picture.value.begin(), picture.value.end());
+  const auto png = encode_png_grey(kColumns, kRows, grey).value();
+  make("p.png", {png.begin(), png.end()});
+  expect_looked_at(diagnose(path("p.png") + " -o " + path("b")), error());
+  const json a = report("a")["slices"][0], b = report("b")["slices"][0];
+  // Stored values are whole Hounsfield units, so the grey is that of the picture up to a rounding of the window.
+  ASSERT_EQ(a["vertebrae"].size(), b["vertebrae"].size());
+  for (size_t i = 0; i < a["vertebrae"].size(); ++i) {
+    for (size_t k = 0; k < 4; ++k) {
+      EXPECT_NEAR(a["vertebrae"][i]["box"][k].get<double>(), b["vertebrae"][i]["box"][k].get<double>(), 3);
+    }
+  }
+}
+
+TEST_F(StudiesCli, AMissingSliceIsRefusedUnlessAllowed) {
+  series("s", {0, 1, 2, 4, 5});
+  EXPECT_EQ(diagnose(path("s") + " -o " + path("a")), 4);
+  EXPECT_NE(error().find("E_GEOM_GAP"), std::string::npos) << error();
+  EXPECT_EQ(report("a")["status"], "failed");
+  EXPECT_EQ(error().find(folder_ + "/s"), std::string::npos) << error();
+  const int code = diagnose(path("s") + " --allow-gaps 1 -o " + path("b"));
+  EXPECT_TRUE(code == 11 || code == 13) << error();
+  const json b = report("b");
+  EXPECT_NE(b["status"], "completed");
+  EXPECT_EQ(b["input"]["stack"]["gaps_mm"], json({9.0}));
+  EXPECT_NE(b["alert"], "negative");
+}
+
+TEST_F(StudiesCli, ADamagedFileIsNeverLeftOut) {
+  series("s", {0, 1, 2, 3});
+  make("s/cut.dcm", sagittal(4, "2.25.77").file().substr(0, 3000));
+  EXPECT_EQ(diagnose(path("s") + " -o " + path("a")), 4);
+  EXPECT_NE(error().find("E_DICOM_TRUNCATED"), std::string::npos) << error();
+  make("s/cut.dcm", "");
+  EXPECT_EQ(diagnose(path("s") + " -o " + path("b")), 4) << error();
+  const int code = diagnose(path("s") + " --allow-gaps 1 -o " + path("c"));
+  EXPECT_TRUE(code == 11 || code == 13) << error();
+}
+
+TEST_F(StudiesCli, SeveralStudiesAndResume) {
+  series("all/one", {0, 1, 2}, "2.25.1");
+  series("all/two", {0, 1, 3}, "2.25.2");
+  make("all/three.nii", nifti());
+  const int code = diagnose(path("all") + " -o " + path("out"));
+  EXPECT_EQ(code, 11) << error();
+  EXPECT_EQ(names(path("out")), (std::set<std::string>{"2.25.1", "2.25.2", "summary.csv", "three.nii"}));
+  const json one = report("out/2.25.1");
+  EXPECT_EQ(report("out/2.25.2")["status"], "failed");
+  const std::string summary = read(path("out/summary.csv"));
+  EXPECT_NE(summary.find("2.25.2,"), std::string::npos) << summary;
+  EXPECT_NE(summary.find("E_GEOM_GAP"), std::string::npos) << summary;
+  EXPECT_NE(summary.find(kResearchLabel), std::string::npos);
+  // Nothing is replaced without being told to.
+  EXPECT_EQ(diagnose(path("all") + " -o " + path("out")), 10) << error();
+  // The slice arrives; only that study is done again.
+  make("all/two/late.dcm", sagittal(2, "2.25.2").file());
+  const auto before = fs::last_write_time(path("out/2.25.1/report.json"));
+  EXPECT_NE(diagnose(path("all") + " --resume -o " + path("out")), 10) << error();
+  EXPECT_EQ(fs::last_write_time(path("out/2.25.1/report.json")), before);
+  EXPECT_NE(error().find("2.25.1: kept"), std::string::npos) << error();
+  EXPECT_NE(report("out/2.25.2")["status"], "failed");
+  // With other options nothing is kept.
+  diagnose(path("all") + " --resume --threshold 0.4 -o " + path("out"));
+  EXPECT_EQ(error().find("kept"), std::string::npos) << error();
+}
+
+TEST_F(StudiesCli, ANiftiVolumeIsReformatted) {
+  make("v.nii", nifti());
+  expect_looked_at(diagnose(path("v.nii") + " -o " + path("a") + " --threads 2"), error());
+  const json a = report("a");
+  EXPECT_EQ(a["input"]["kind"], "nifti");
+  EXPECT_EQ(a["input"]["transform"], "sform");
+  const json& reformat = a["input"]["reformat"];
+  EXPECT_EQ(reformat["mm_per_pixel"], 0.5);
+  EXPECT_EQ(reformat["step_mm"], 3.0);
+  ASSERT_EQ(a["slices"].size(), 9u);
+  const json& first = a["slices"][0];
+  // From the patient's right, head up and face to the left: 99 and 119 mm between the outermost centres.
+  EXPECT_EQ(first["place"]["origin_mm"], json({-12.0, -39.0, 124.0}));
+  EXPECT_EQ(first["place"]["column_step_mm"], json({0.0, 0.5, 0.0}));
+  EXPECT_EQ(first["place"]["row_step_mm"], json({0.0, 0.0, -0.5}));
+  EXPECT_EQ(first["width"], 199);
+  EXPECT_EQ(first["height"], 239);
+  EXPECT_EQ(reformat["position_mm"].size(), 9u);
+  // All planes are one picture, so all slices say the same, in tiles as they are.
+  for (const json& slice : a["slices"]) EXPECT_EQ(slice["candidates"], first["candidates"]) << slice["source"];
+  diagnose(path("v.nii") + " -o " + path("b") + " --threads 1");
+  EXPECT_EQ(fixed_part("a"), fixed_part("b"));
+}
+
+TEST_F(StudiesCli, WithoutTheWorker) {
+  fs::create_directory(path("elsewhere"));
+  fs::copy_file(SPINERT_BINARY, path("elsewhere/spinert"));
+  series("s", {0});
+  EXPECT_EQ(diagnose(path("s") + " -o " + path("a"), path("elsewhere/spinert")), 5);
+  EXPECT_NE(error().find("E_NO_DICOM"), std::string::npos) << error();
+}
+
+TEST_F(StudiesCli, InspectSaysWhatWouldBeRead) {
+  series("s", {0, 1, 2});
+  EXPECT_EQ(run("inspect --json " + path("s")), 0) << error();
+  const json said = json::parse(read(path("stdout")));
+  EXPECT_EQ(said["studies"][0]["series"][0]["orientation"], "sagittal");
+  EXPECT_EQ(said["studies"][0]["series"][0]["files"], 3);
+  series("s", {5});
+  EXPECT_EQ(run("inspect " + path("s")), 4);
+  EXPECT_NE(error().find("E_GEOM_GAP"), std::string::npos) << error();
+}
+
+}  // namespace
+}  // namespace spinert
