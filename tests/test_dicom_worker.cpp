@@ -40,11 +40,12 @@ DicomFile small_file() {
 // The last byte of a file says what the decoder does.
 Result<DicomFile> misbehave(std::span<const uint8_t> bytes, bool) {
   volatile uint64_t turns = 0;
+  volatile uintptr_t nowhere = 8;  // unknown to the compiler
   switch (bytes.back()) {
     case 'c':
       signal(SIGSEGV, SIG_DFL);  // the sanitizers would turn it into a report
       raise(SIGSEGV);
-      *reinterpret_cast<volatile int*>(8) = 1;  // the sandbox sends no signals
+      *reinterpret_cast<volatile int*>(nowhere) = 1;  // the sandbox sends no signals
       break;
     case 'l':
       for (;;) turns = turns + 1;
