@@ -122,7 +122,8 @@ footer dt{font-weight:600}footer dd{margin:0}
 header.top{padding-top:18px}.facts{grid-template-columns:repeat(3,minmax(0,1fr));gap:8px}.facts div{padding:8px 10px}
 .facts dd{font-size:18px}.head .soft{margin-left:0;width:100%}
 .box text{font-size:calc(var(--u)*1.5px);stroke-width:calc(var(--u)*.34px)}
-.slice table,.slice thead,.slice tbody{display:block}.slice tr{display:grid;grid-template-columns:34px repeat(var(--n),minmax(0,1fr))}
+.slice table,.slice thead,.slice tbody{display:block}
+.slice tr{display:grid;grid-template-columns:34px repeat(var(--n),minmax(0,1fr))}
 tbody tr{margin-bottom:8px}.c-labels{display:none}td.words{grid-column:1/-1;padding:3px 2px 0 36px}
 .words .soft{display:inline;margin-left:6px}
 thead th{font-size:11px;padding:2px 0}

@@ -198,8 +198,7 @@ std::string overview(const StudyResult& study) {
   if (!banner.empty())
     html += "<p class=\"banner " + escape_html(study.status) + "\">" + escape_html(banner) + "</p>\n";
   html += "<div class=\"head\"><h2>Study</h2>" + (study.status == "failed" ? "" : pill(study.alert, "")) +
-          pill(study.status, "") + "</div>\n<p>" +
-          escape_html(status_sentence(study.status)) + "</p>\n";
+          pill(study.status, "") + "</div>\n<p>" + escape_html(status_sentence(study.status)) + "</p>\n";
   html += reason_list(study.reasons, study.status == "failed");
   if (study.demo_model) html += "<p class=\"small\"><strong>Note.</strong> " + escape_html(kDemoNotice) + ".</p>\n";
   html += facts_list(study);
