@@ -19,8 +19,8 @@ namespace spinert {
 // Three written decimals are off by 0.0005 in each number, so by 0.0009 in length and by 0.0017 in the angle.
 inline constexpr double kDirectionTolerance = 2e-3;
 inline constexpr double kSamePlaceMm = 0.01;      // two positions nearer than this are one
-inline constexpr double kOffGridMm = 0.1;         // a slice may lie so far from its place in an even stack,
-inline constexpr double kOffGridFraction = 0.25;  // but no further than this part of the distance of slices
+inline constexpr double kOffGridMm = 0.11;        // a slice may lie so far from its place in an even stack,
+inline constexpr double kOffGridFraction = 0.33;  // but no further than this part of the distance of slices
 inline constexpr double kSpacingToleranceMm = 1e-4;
 inline constexpr double kMinSpacingMm = 0.01, kMaxSpacingMm = 50;  // of pixels and of slices
 inline constexpr double kMaxPositionMm = 1e5;
