@@ -393,8 +393,13 @@ TEST_F(Dicom, RandomDamage) {
   const std::string rle = test::rle_16(DicomForge().value(DicomForge::kPixels));
   const std::string seeds[] = {DicomForge().file(), DicomForge().fragments({"", rle}).file(test::kRleLossless),
                                jpeg_slice().file(test::kJpegBaseline)};
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr int kFiles = 300;  // forking a process with their shadow memory takes long
+#else
+  constexpr int kFiles = 1500;
+#endif
   int read_well = 0, refused = 0;
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < kFiles; ++i) {
     std::string bytes = seeds[i % 3];
     const int changes = 1 + static_cast<int>(random() % 4);
     for (int k = 0; k < changes; ++k) bytes[132 + random() % (bytes.size() - 132)] = static_cast<char>(random());
@@ -409,8 +414,8 @@ TEST_F(Dicom, RandomDamage) {
       ++refused;
     }
   }
-  EXPECT_GT(read_well, 100);
-  EXPECT_GT(refused, 100);
+  EXPECT_GT(read_well, kFiles / 15);
+  EXPECT_GT(refused, kFiles / 15);
 }
 
 // The same bytes give the same answer from every worker.
