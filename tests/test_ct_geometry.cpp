@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "diagnosis/input.h"
+#include "diagnosis/studies/dicom_volume.h"
 #include "diagnosis/studies/nifti.h"
 #include "diagnosis/studies/reformat.h"
+#include "diagnosis/studies/study_inputs.h"
 #include "tests/support/files.h"
 
 namespace spinert {
@@ -86,6 +89,34 @@ TEST(CtGeometry, NiftiVolumesAgreeWithNibabelAndScipy) {
     check_volume(file.value().volume, wanted);
     check_planes(file.value().volume, golden["rules"], wanted);
   }
+}
+
+// The same by way of the decoder's process, from files whose names say nothing of their order.
+TEST(CtGeometry, TheAxialSeriesAgreesWithPydicomAndScipy) {
+  const json golden = json::parse(read_file(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json"))["dicom"];
+  const std::string folder = SPINERT_SOURCE_DIR "/../shared/ct/axial-series";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no ../shared/ct/axial-series beside the source tree";
+  if (find_dicom_program().empty()) GTEST_SKIP() << "built without DCMTK";
+  const auto list = expand_inputs(std::vector<std::string>{folder});
+  ASSERT_TRUE(list.ok());
+  DicomReaders readers(2);
+  const std::vector<StudyInput> studies = group_studies(list.value().inputs, readers);
+  ASSERT_EQ(studies.size(), 1u);
+  const std::vector<DicomFacts>& facts = studies[0].dicom;
+  const std::vector<Series> series = split_series(facts);
+  ASSERT_EQ(series.size(), 1u);
+  const auto geometry = arrange_series(facts, series[0].files);
+  ASSERT_TRUE(geometry.ok()) << geometry.status().to_string();
+  std::vector<std::string> order;
+  for (const size_t file : geometry.value().order) {
+    order.push_back(std::filesystem::path(facts[file].path).filename().string());
+  }
+  EXPECT_EQ(json(order), golden["order"]);
+  const auto volume = read_dicom_volume(facts, geometry.value(), readers, {});
+  ASSERT_TRUE(volume.ok()) << volume.status().to_string();
+  check_volume(volume.value(), golden);
+  check_planes(volume.value(),
+               json::parse(read_file(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json"))["rules"], golden);
 }
 
 }  // namespace

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <set>
 #include <utility>
 
 #include "diagnosis/picture_source.h"
 #include "diagnosis/report/text.h"
-#include "diagnosis/studies/hounsfield.h"
+#include "diagnosis/studies/dicom_volume.h"
 #include "diagnosis/studies/reformat.h"
 #include "diagnosis/studies/series.h"
 #include "diagnosis/studies/volume_source.h"
@@ -88,60 +87,6 @@ std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, Dic
   return studies;
 }
 
-Status too_large(int64_t needed, int64_t limit) {
-  return error(ErrorId::E_OOM_HOST, "the volume does not fit the memory")
-      .expected("at most " + std::to_string(limit) + " bytes", std::to_string(needed))
-      .hint("Raise --memory-limit or give a part of the series.");
-}
-
-// A file of the study read once more: it must not have changed since its facts were read.
-Result<DicomFile> read_again(DicomWorker& worker, const DicomFacts& facts) {
-  SPINERT_ASSIGN(DicomFile file, worker.read(facts.path));
-  if (file.facts.sha256 != facts.sha256) {
-    return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", facts.path)
-        .hint("Wait until the study is complete, then run again.");
-  }
-  return file;
-}
-
-// The voxels of an ordered series.
-Result<Volume> read_volume(std::span<const DicomFacts> study, const SeriesGeometry& geometry,
-                           const StudyOptions& options, DicomReaders& readers, const RunControl& control) {
-  Volume volume;
-  volume.grid = geometry.grid;
-  volume.missing = geometry.missing;
-  const Grid& grid = volume.grid;
-  const size_t per_slice = static_cast<size_t>(grid.plane.columns) * static_cast<size_t>(grid.plane.rows);
-  const size_t voxels = per_slice * static_cast<size_t>(grid.slices);
-  const auto bytes = static_cast<int64_t>(voxels * sizeof(int16_t));
-  if (options.memory_limit > 0 && bytes > options.memory_limit) return too_large(bytes, options.memory_limit);
-  volume.hu.resize(voxels, kAirHu);
-  std::mutex mutex;
-  HuRange range;
-  SPINERT_TRY(readers.for_each(geometry.order.size(), control, [&](DicomWorker& worker, size_t i) -> Status {
-    SPINERT_ASSIGN(const DicomFile file, read_again(worker, study[geometry.order[i]]));
-    SPINERT_ASSIGN(const HuSlice slice, to_hounsfield(file));
-    const auto place = static_cast<size_t>(geometry.place[i]);
-    std::ranges::copy(slice.hu, volume.hu.begin() + static_cast<ptrdiff_t>(place * per_slice));
-    const std::lock_guard lock(mutex);
-    range.add(slice.hu);
-    return {};
-  }));
-  SPINERT_TRY(check_plausible_hu(range, "series"));
-  return volume;
-}
-
-// Slices that lie twice must show the same.
-Status check_duplicates(std::span<const DicomFacts> study, const SeriesGeometry& geometry, DicomReaders& readers,
-                        const RunControl& control) {
-  return readers.for_each(geometry.duplicates.size(), control, [&](DicomWorker& worker, size_t i) -> Status {
-    const Duplicate& twice = geometry.duplicates[i];
-    SPINERT_ASSIGN(const DicomFile kept, read_again(worker, study[twice.of]));
-    SPINERT_ASSIGN(const DicomFile other, read_again(worker, study[twice.file]));
-    return check_duplicate(kept, other);
-  });
-}
-
 // What is not there although it should be, as reasons of a study that is then "partial".
 void note_missing(const StudyInput& study, const SeriesGeometry& geometry, Examination& examination) {
   const double step = length(geometry.grid.slice_step);
@@ -185,7 +130,6 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
   SPINERT_ASSIGN(const SeriesChoice choice, choose_series(series, study.dicom, options.series_uid));
   const Series& chosen = series[choice.index];
   SPINERT_ASSIGN(const SeriesGeometry geometry, arrange_series(study.dicom, chosen.files, options.allow_gaps));
-  SPINERT_TRY(check_duplicates(study.dicom, geometry, readers, control));
   std::vector<DicomFacts> files;
   for (const size_t index : geometry.order) files.push_back(study.dicom[index]);
   Examination examination;
@@ -206,13 +150,14 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
   examination.stack = {geometry.grid, orientation_name(chosen.orientation), geometry.tilt_degrees, {}};
   note_missing(study, geometry, examination);
   if (chosen.orientation == Orientation::sagittal) {
+    SPINERT_TRY(check_duplicates(study.dicom, geometry, readers, control));
     return native_source(std::move(files), config.spacing.mm_per_pixel, std::move(examination), readers);
   }
   if (!config.spacing.reformat) {
     return error(ErrorId::E_GEOM_COARSE, "the model's config forbids reformatted slices (spacing.reformat)", chosen.uid)
         .hint("Give a native sagittal series.");
   }
-  SPINERT_ASSIGN(Volume volume, read_volume(study.dicom, geometry, options, readers, control));
+  SPINERT_ASSIGN(Volume volume, read_dicom_volume(study.dicom, geometry, readers, control));
   return reformat_source(std::move(volume), rules_of(config), std::move(examination));
 }
 

@@ -40,7 +40,6 @@ struct StudyOptions {
   std::string series_uid;           // the series to take; empty: the rules of choose_series()
   int allow_gaps = 0;               // slices that may be missing or unreadable
   NiftiTransform transform = NiftiTransform::automatic;
-  int64_t memory_limit = 0;  // bytes that the voxels of a volume may take; 0: no limit of ours
 };
 
 // The slices of a study. A volume is read into memory here. Errors: those of series.h, reformat.h, nifti.h and the

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "diagnosis/studies/dicom_volume.h"
 #include "diagnosis/studies/hounsfield.h"
 #include "weights/sha256.h"
 
@@ -89,14 +90,10 @@ class NativeSource : public ExaminationSource {
   Result<SourceSlice> read(size_t index) override {
     Result<DicomFile> file = error(ErrorId::E_INTERNAL, "no file was read");
     SPINERT_TRY(readers_.for_each(1, {}, [&](DicomWorker& worker, size_t) {
-      file = worker.read(files_[index].path);
+      file = read_again(worker, files_[index]);
       return Status();
     }));
     if (!file.ok()) return file.status();
-    if (file.value().facts.sha256 != files_[index].sha256) {
-      return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", files_[index].path)
-          .hint("Wait until the study is complete, then run again.");
-    }
     SPINERT_ASSIGN(const HuSlice native, to_hounsfield(file.value()));
     HuRange range;
     range.add(native.hu);
