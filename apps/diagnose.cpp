@@ -208,12 +208,21 @@ class DiagnoseRun {
       rows.push_back(batch_row(input.name, run.study()));
       rows.back().exit_code = code;
     }
+    // Half a table could be taken for a whole one; what is finished stays for --resume.
+    if (stop_signal().load() != 0) {
+      print_error(
+          error(ErrorId::E_CANCELLED,
+                "stopped after " + std::to_string(rows.size()) + " of " + counted(studies_.size(), "study", "studies"),
+                output.value().folder())
+              .hint("--resume goes on."),
+          json_log_);
+      return 128 + stop_signal().load();
+    }
     const std::string table = summary_csv(rows);
     Status status = output.value().add("summary.csv", table);
     if (status.ok()) status = output.value().publish();
     if (!status.ok()) return print_error(status, json_log_);
     std::printf("summary: %s/summary.csv\n", clean_utf8(output.value().folder()).c_str());
-    if (stop_signal().load() != 0) return 128 + stop_signal().load();
     const int code = batch_exit_code(rows);
     if (code == exit_code(ErrorId::E_PARTIAL)) {
       const auto failed = std::ranges::count_if(rows, [](const BatchRow& row) { return row.exit_code != 0; });

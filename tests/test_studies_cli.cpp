@@ -220,6 +220,20 @@ TEST_F(StudiesCli, SeveralStudiesAndResume) {
   EXPECT_EQ(error().find("kept"), std::string::npos) << error();
 }
 
+// Pictures have no hash of their study: other ones in their place must be looked at.
+TEST_F(StudiesCli, ResumeDoesPicturesAgain) {
+  series("all/series", {0, 1, 2});
+  const Picture picture = reduced::picture(kRows, kColumns, 3);
+  const std::vector<uint8_t> grey(picture.value.begin(), picture.value.end());
+  const auto png = encode_png_grey(kColumns, kRows, grey).value();
+  make("all/p.png", {png.begin(), png.end()});
+  diagnose(path("all") + " -o " + path("out"));
+  ASSERT_EQ(names(path("out")), (std::set<std::string>{"2.25.77", "pictures", "summary.csv"})) << error();
+  diagnose(path("all") + " --resume -o " + path("out"));
+  EXPECT_NE(error().find("2.25.77: kept"), std::string::npos) << error();
+  EXPECT_EQ(error().find("pictures: kept"), std::string::npos) << error();
+}
+
 TEST_F(StudiesCli, ANiftiVolumeIsReformatted) {
   make("v.nii", nifti());
   expect_looked_at(diagnose(path("v.nii") + " -o " + path("a") + " --threads 2"), error());

@@ -48,6 +48,7 @@ int batch_exit_code(std::span<const BatchRow> rows) {
 }
 
 std::optional<BatchRow> finished_row(const std::string& folder, const std::string& name, const ResumeKey& key) {
+  if (key.files_sha256.empty()) return std::nullopt;  // not known to be the same files
   const std::string path = folder + "/report.json";
   const auto bytes = read_input_file(path, kMaxReport);
   if (!bytes.ok()) return std::nullopt;

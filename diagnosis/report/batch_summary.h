@@ -33,8 +33,9 @@ struct ResumeKey {
   std::string model_sha256, files_sha256, command_line;
 };
 
-// The row of a finished result in `folder`: completed or indeterminate, and made of the same files with the same model
-// and options. Nothing if there is none, or one that cannot be read, failed, or differs.
+// The row of a finished result in `folder`: completed or indeterminate, and made of the same files (whose hash is not
+// empty: pictures have none) with the same model and options. Nothing if there is none, or one that cannot be read,
+// failed, or differs.
 std::optional<BatchRow> finished_row(const std::string& folder, const std::string& name, const ResumeKey& key);
 
 }  // namespace spinert
