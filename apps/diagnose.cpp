@@ -188,9 +188,8 @@ class DiagnoseRun {
       if (stop_signal().load() != 0) break;
       const std::string folder = output.value().folder() + "/" + input.name;
       note_study(rows.size(), input.name);
-      key.files_sha256 = study_sha256(input);
-      const auto finished = arguments_.resume ? finished_row(folder, input.name, key) : std::nullopt;
-      if (finished) {
+      if (arguments_.resume) key.files_sha256 = study_sha256(input);
+      if (const auto finished = arguments_.resume ? finished_row(folder, input.name, key) : std::nullopt) {
         print_note("info", input.name + ": kept, it is finished", json_log_);
         rows.push_back(*finished);
         continue;

@@ -43,9 +43,7 @@ void print_tracks(const StudyResult& study) {
       row.push_back(measures ? fixed_number(mm, 1) : "-");
     }
     row.push_back(measures ? fixed_number(measures->mean_hu, 0) : "-");
-    std::string labels;
-    for (const std::string& label : track.labels) labels += (labels.empty() ? "" : ", ") + label;
-    row.push_back(labels.empty() ? "no label" : labels);
+    row.push_back(label_text(track.labels, track.consistency));
     rows.push_back(std::move(row));
   }
   print_rows(rows);

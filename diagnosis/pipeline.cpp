@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "diagnosis/pipeline_impl.h"
+#include "diagnosis/slice_start.h"
 #include "diagnosis/spine.h"
 #include "kernels/crop_resize/crop_resize.h"
 #include "kernels/place/place.h"
@@ -155,14 +156,6 @@ Status PipelineImpl::classify(SliceResult& slice, const RunControl& control) {
                         [&](size_t i, const float* of_patches) { take_probabilities(slice.vertebrae[i], of_patches); });
 }
 
-std::vector<float> PipelineImpl::grey_of(const Picture& picture) const {
-  std::optional<HuWindow> window;
-  if (picture.hu_offset) {
-    window = {*picture.hu_offset, config_.detector.input.window.level, config_.detector.input.window.width};
-  }
-  return to_grey(picture, window);
-}
-
 Result<std::vector<std::vector<float>>> PipelineImpl::classify_boxes(const Picture& picture, std::span<const Box> boxes,
                                                                      const RunControl& control) {
   if (chain_) {
@@ -170,7 +163,7 @@ Result<std::vector<std::vector<float>>> PipelineImpl::classify_boxes(const Pictu
         .hint("Use --device cpu.");
   }
   SPINERT_TRY(open_window(picture.height, picture.width));
-  place_slice(grey_of(picture), picture.height, picture.width);
+  place_slice(grey_of(picture, config_.detector.input.window), picture.height, picture.width);
   const int64_t size = config_.detector.input.size;
   const auto dx = static_cast<float>(canvas_shift(picture.width, size)),
              dy = static_cast<float>(canvas_shift(picture.height, size));
@@ -187,18 +180,8 @@ void PipelineImpl::start(const Picture& picture, const std::string& source, cons
   Started started;
   started.begin = Clock::now();
   SliceResult& slice = started.slice;
-  slice.source = source;
-  slice.sha256 = picture.sha256;
-  slice.width = picture.width;
-  slice.height = picture.height;
-  slice.lossy = picture.lossy;
-  for (const std::string& warning : picture.warnings) {
-    slice.reasons.push_back({warning.substr(0, warning.find(':')), warning});
-  }
-  const std::vector<float> grey = grey_of(picture);
-  slice.preview.resize(grey.size());
-  std::ranges::transform(grey, slice.preview.begin(),
-                         [](float v) { return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f))); });
+  const std::vector<float> grey = grey_of(picture, config_.detector.input.window);
+  slice = begin_slice(picture, source, grey);
   note_cropping(grey, slice);
   if (chain_) {
     started.status = chain_->stopped(control);

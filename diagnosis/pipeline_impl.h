@@ -53,7 +53,6 @@ class PipelineImpl : public Pipeline {
   void place_slice(const std::vector<float>& grey, int64_t height, int64_t width);
   void note_cropping(const std::vector<float>& grey, SliceResult& slice) const;
   Status read_detections(SliceResult& slice) const;
-  std::vector<float> grey_of(const Picture& picture) const;
   // Runs the classifier on boxes of the canvas that place_slice() filled last; `take` gets, for each box, the
   // probabilities of its patches.
   Status run_classifier(std::span<const Box> on_canvas, const RunControl& control,

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "diagnosis/reason.h"
 #include "diagnosis/studies/examination.h"
 #include "diagnosis/studies/track.h"
 #include "kernels/base/status.h"
@@ -17,12 +18,6 @@
 namespace spinert {
 
 using Box = std::array<float, 4>;  // x1, y1, x2, y2 in pixels of the slice as it came in
-
-// One reason of a status or alert: a stable code and a sentence.
-struct Reason {
-  std::string code;  // "E_NO_VERTEBRA", "cropped", "contradictory", "gap", "W_EXTENSION", ...
-  std::string text;
-};
 
 // A square window of the slice that the classifier saw, in slice pixels: centre and side.
 struct PatchWindow {

@@ -132,7 +132,7 @@ class Verifier {
       if (n % 16 == 0) {
         say(input + ": " + graph + ", node " + std::to_string(n + 1) + " of " + std::to_string(want.nodes().size()));
       }
-      if (control_.cancel && control_.cancel->load() != 0) return error(ErrorId::E_CANCELLED, "stopped on request");
+      SPINERT_TRY(control_.check());
       // Inputs go over before the reference's node runs: its output may take their memory.
       for (const std::string& name : node.inputs) {
         if (name.empty() || (!written.contains(name) && !want.tensor(name).present())) continue;

@@ -127,6 +127,9 @@ struct MemoryPlan {
 struct RunControl {
   const std::atomic<int>* cancel = nullptr;  // non-zero: stop with E_CANCELLED
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();  // E_TIMEOUT
+
+  // E_CANCELLED or E_TIMEOUT if the run must end now; the caller adds where.
+  Status check() const;
 };
 
 class Plan {

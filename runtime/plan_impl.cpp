@@ -191,16 +191,20 @@ const void* PlanImpl::packed_form(const PlannedNode& node) const {
   return nullptr;
 }
 
-Status PlanImpl::check_control(const RunControl& control, size_t node) const {
-  const auto where = [&] { return "graph " + graph_.name + ", node " + nodes_[node].node->name; };
-  if (control.cancel && control.cancel->load(std::memory_order_relaxed) != 0) {
-    return error(ErrorId::E_CANCELLED, "stopped on request", where());
+Status RunControl::check() const {
+  if (cancel && cancel->load(std::memory_order_relaxed) != 0) {
+    return error(ErrorId::E_CANCELLED, "stopped on request");
   }
-  if (control.deadline != std::chrono::steady_clock::time_point::max() &&
-      std::chrono::steady_clock::now() >= control.deadline) {
-    return error(ErrorId::E_TIMEOUT, "the time limit was reached", where()).hint("Raise --timeout or leave it out.");
+  if (deadline != std::chrono::steady_clock::time_point::max() && std::chrono::steady_clock::now() >= deadline) {
+    return error(ErrorId::E_TIMEOUT, "the time limit was reached").hint("Raise --timeout or leave it out.");
   }
   return {};
+}
+
+Status PlanImpl::check_control(const RunControl& control, size_t node) const {
+  Status status = control.check();
+  if (!status.ok()) status.at("graph " + graph_.name + ", node " + nodes_[node].node->name);
+  return status;
 }
 
 double PlanImpl::tolerance(size_t index, double& relative) const {

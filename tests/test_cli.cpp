@@ -12,9 +12,8 @@
 
 #include "diagnosis/images/png_write.h"
 #include "kernels/registry.h"
-#include "tests/support/reduced_model.h"
+#include "tests/support/reduced_suite.h"
 #include "tests/support/schema_check.h"
-#include "tests/support/scratch.h"
 
 namespace spinert {
 namespace {
@@ -36,17 +35,8 @@ std::string grey_png(int width, int height, const std::vector<uint8_t>& grey) {
   return to_string(encode_png_grey(width, height, grey).value());
 }
 
-class Cli : public Scratch {
+class Cli : public ReducedSuite {
  protected:
-  static void SetUpTestSuite() {
-    suite_folder_ = (fs::temp_directory_path() / ("spinert-cli-" + std::to_string(::getpid()))).string();
-    fs::create_directories(suite_folder_);
-    auto made = reduced::make(suite_folder_);
-    ASSERT_TRUE(made.ok()) << made.status().to_string();
-    model_ = made.value();
-  }
-  static void TearDownTestSuite() { fs::remove_all(suite_folder_); }
-
   // A slice in which the reduced model finds something.
   std::string slice(const std::string& name, uint64_t seed = 3) const {
     const Picture picture = reduced::picture(120, 100, seed);
@@ -114,8 +104,6 @@ class Cli : public Scratch {
     EXPECT_FALSE(document.contains("slices"));
     EXPECT_EQ(document["reasons"][0]["code"], id);
   }
-
-  static inline std::string suite_folder_, model_;
 };
 
 TEST_F(Cli, HelpVersionAndExitCodes) {

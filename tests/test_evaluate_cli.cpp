@@ -1,19 +1,14 @@
 // `spinert evaluate` as its users meet it, on the reduced model: the files of a run, exit codes and error ids, that the
 // pipeline and its own reports give the same figures, and that the same input gives the same bytes.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "config/pipeline_config.h"
 #include "diagnosis/images/png_write.h"
 #include "diagnosis/pipeline.h"
-#include "tests/support/reduced_model.h"
+#include "tests/support/reduced_suite.h"
 #include "tests/support/schema_check.h"
-#include "tests/support/scratch.h"
 
 namespace spinert {
 namespace {
@@ -21,17 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-class EvaluateCli : public Scratch {
+class EvaluateCli : public ReducedSuite {
  protected:
-  static void SetUpTestSuite() {
-    suite_folder_ = (fs::temp_directory_path() / ("spinert-evaluate-" + std::to_string(::getpid()))).string();
-    fs::create_directories(suite_folder_);
-    auto made = reduced::make(suite_folder_);
-    ASSERT_TRUE(made.ok()) << made.status().to_string();
-    model_ = made.value();
-  }
-  static void TearDownTestSuite() { fs::remove_all(suite_folder_); }
-
   void SetUp() override {
     Scratch::SetUp();
     for (int i = 0; i < 3; ++i) {
@@ -42,15 +28,8 @@ class EvaluateCli : public Scratch {
     }
   }
 
-  int run(const std::string& arguments) {
-    const std::string command =
-        std::string(SPINERT_BINARY) + " " + arguments + " >" + path("stdout") + " 2>" + path("stderr");
-    const int state = std::system(command.c_str());
-    return WIFEXITED(state) ? WEXITSTATUS(state) : 1000;
-  }
-  std::string error() const { return read(path("stderr")); }
   int diagnose() {
-    return run("diagnose --device cpu --model " + model_ + " " + path("slices") + " -o " + path("out"));
+    return shell("diagnose --device cpu --model " + model_ + " " + path("slices") + " -o " + path("out"));
   }
   // The boxes of the report as truth, two labels in turn, on the slices that have some.
   json truth_of_report() {
@@ -83,8 +62,6 @@ class EvaluateCli : public Scratch {
     std::ifstream file(std::string(SPINERT_SOURCE_DIR) + "/diagnosis/evaluation/evaluation.schema.json");
     for (const std::string& problem : schema::problems(json::parse(file), document)) ADD_FAILURE() << problem;
   }
-
-  static inline std::string suite_folder_, model_;
 };
 
 TEST_F(EvaluateCli, PipelineAndReportsAgree) {
@@ -92,9 +69,9 @@ TEST_F(EvaluateCli, PipelineAndReportsAgree) {
   const json truth = truth_of_report();
   ASSERT_GT(truth["annotations"].size(), 3u);
   make("truth.json", truth.dump());
-  ASSERT_EQ(run(evaluate(path("slices") + " -o " + path("a"))), 0) << error();
-  ASSERT_EQ(run("evaluate " + path("slices") + " --reports " + path("out") + " --truth " + path("truth.json") + " -o " +
-                path("b")),
+  ASSERT_EQ(shell(evaluate(path("slices") + " -o " + path("a"))), 0) << error();
+  ASSERT_EQ(shell("evaluate " + path("slices") + " --reports " + path("out") + " --truth " + path("truth.json") +
+                  " -o " + path("b")),
             0)
       << error();
   for (const char* name : {"evaluation.json", "evaluation.html", "classes.csv", "slices.csv", "precision_recall.csv",
@@ -112,7 +89,7 @@ TEST_F(EvaluateCli, PipelineAndReportsAgree) {
   EXPECT_FALSE(b["patch_level"]["available"].get<bool>());
   EXPECT_EQ(read(path("a/slices.csv")), read(path("b/slices.csv")));
   // The same bytes again, and nothing of this machine in them.
-  ASSERT_EQ(run(evaluate(path("slices") + " --threads 1 --batch 3 -o " + path("c"))), 0) << error();
+  ASSERT_EQ(shell(evaluate(path("slices") + " --threads 1 --batch 3 -o " + path("c"))), 0) << error();
   EXPECT_EQ(read(path("a/evaluation.json")), read(path("c/evaluation.json")));
   EXPECT_EQ(read(path("a/evaluation.html")), read(path("c/evaluation.html")));
   EXPECT_EQ(read(path("a/evaluation.html")).find(folder_), std::string::npos);
@@ -148,7 +125,7 @@ TEST_F(EvaluateCli, FailedSlicesAreMissedAndSaid) {
   diagnose();
   make("truth.json", truth_of_report().dump());
   make("slices/s1.png", "no picture");
-  EXPECT_EQ(run(evaluate(path("slices") + " -o " + path("a"))), 11);
+  EXPECT_EQ(shell(evaluate(path("slices") + " -o " + path("a"))), 11);
   EXPECT_NE(error().find("E_PARTIAL"), std::string::npos) << error();
   const json a = json::parse(read(path("a/evaluation.json")));
   EXPECT_EQ(a["slices"]["failed"], 1);
@@ -160,7 +137,7 @@ TEST_F(EvaluateCli, RefusalsLeaveNothing) {
   const json good = truth_of_report();
   make("truth.json", good.dump());
   const auto refused = [this](const std::string& arguments, int code, const std::string& id) {
-    EXPECT_EQ(run(arguments), code) << error();
+    EXPECT_EQ(shell(arguments), code) << error();
     EXPECT_NE(error().find("spinert: error " + id + ": "), std::string::npos) << error();
     EXPECT_FALSE(fs::exists(path("x"))) << arguments;
   };
@@ -186,17 +163,17 @@ TEST_F(EvaluateCli, RefusalsLeaveNothing) {
   refused("evaluate " + reports, 2, "E_USAGE");
   refused("evaluate --threshold 0.5 --truth " + path("truth.json") + " " + reports, 2, "E_USAGE");
   refused("evaluate --choose-thresholds f1 --truth " + path("truth.json") + " " + reports, 2, "E_USAGE");
-  EXPECT_EQ(run("evaluate --absent missed --truth " + path("more.json") + " " + reports), 11) << error();
-  EXPECT_EQ(run("evaluate --absent missed --truth " + path("more.json") + " " + reports), 10) << "never overwritten";
-  EXPECT_EQ(run("evaluate --absent ignore --overwrite replace --truth " + path("more.json") + " " + reports), 0);
+  EXPECT_EQ(shell("evaluate --absent missed --truth " + path("more.json") + " " + reports), 11) << error();
+  EXPECT_EQ(shell("evaluate --absent missed --truth " + path("more.json") + " " + reports), 10) << "never overwritten";
+  EXPECT_EQ(shell("evaluate --absent ignore --overwrite replace --truth " + path("more.json") + " " + reports), 0);
   EXPECT_EQ(json::parse(read(path("x/evaluation.json")))["slices"]["left_out_without_result"], 1);
 }
 
 TEST_F(EvaluateCli, ComparesAndChoosesThresholds) {
   diagnose();
   make("truth.json", truth_of_report().dump());
-  ASSERT_EQ(run(evaluate(path("slices") + " --against " + path("truth.json") + " --choose-thresholds youden -o " +
-                         path("a"))),
+  ASSERT_EQ(shell(evaluate(path("slices") + " --against " + path("truth.json") + " --choose-thresholds youden -o " +
+                           path("a"))),
             0)
       << error();
   const json a = json::parse(read(path("a/evaluation.json")));
@@ -210,8 +187,8 @@ TEST_F(EvaluateCli, ComparesAndChoosesThresholds) {
       EXPECT_EQ(threshold, chosen[name]["threshold"].get<double>()) << name;
     }
   }
-  ASSERT_EQ(run("evaluate --reports " + path("out") + " --against " + path("out") + " --truth " + path("truth.json") +
-                " --choose-thresholds f1 --config " + path("a/pipeline.json") + " -o " + path("b")),
+  ASSERT_EQ(shell("evaluate --reports " + path("out") + " --against " + path("out") + " --truth " + path("truth.json") +
+                  " --choose-thresholds f1 --config " + path("a/pipeline.json") + " -o " + path("b")),
             0)
       << error();
   const json b = json::parse(read(path("b/evaluation.json")));

@@ -351,19 +351,5 @@ TEST(Nifti, FilesThatCannotBeRead) {
   expect_ramp(read_nifti(dir.file("good.anything")));
 }
 
-TEST(Nifti, LooksLikeIt) {
-  const auto looks = [](const std::string& bytes) {
-    return looks_like_nifti(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-  };
-  for (const int version : {1, 2}) {
-    NiftiSpec spec;
-    spec.version = version;
-    EXPECT_TRUE(looks(nifti(spec)) && looks(gzipped(nifti(spec))));
-    spec.swapped = true;
-    EXPECT_TRUE(looks(nifti(spec)));
-  }
-  EXPECT_FALSE(looks("") || looks("\x89PNG") || looks("PK\3\4") || looks(std::string(200, 0)));
-}
-
 }  // namespace
 }  // namespace spinert

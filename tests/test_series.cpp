@@ -435,8 +435,9 @@ TEST(Hounsfield, WhatCannotBeIsRefused) {
   expect_error(with([](DicomFacts& f) { f.rescale_intercept = kNan; }), ErrorId::E_DICOM_VALUE, {"RescaleIntercept"});
   expect_error(with([](DicomFacts& f) { f.rescale_slope.reset(); }), ErrorId::E_DICOM_VALUE, {"missing"});
   expect_error(with([](DicomFacts& f) { f.rescale_intercept.reset(); }), ErrorId::E_DICOM_VALUE, {"missing"});
-  expect_error(with([](DicomFacts& f) { f.bits_stored = 17, f.high_bit = 16; }), ErrorId::E_DICOM_VALUE, {"bits"});
-  expect_error(with([](DicomFacts& f) { f.high_bit = 11; }), ErrorId::E_DICOM_VALUE, {"bits"});
+  expect_error(with([](DicomFacts& f) { f.bits_stored = 17, f.high_bit = 16; }), ErrorId::E_DICOM_VALUE,
+               {"BitsStored", "17"});
+  expect_error(with([](DicomFacts& f) { f.high_bit = 11; }), ErrorId::E_DICOM_VALUE, {"HighBit", "11"});
   expect_error(with([](DicomFacts& f) { f.bits_stored = 7, f.high_bit = 6; }), ErrorId::E_DICOM_VALUE,
                {"-64 to 63", "0 to 100"});
   expect_error(with([](DicomFacts& f) { f.photometric = "RGB"; }), ErrorId::E_IMAGE_COLOUR, {"RGB"});

@@ -2,9 +2,6 @@
 // the built binary on the reduced model, whose findings mean nothing; what is checked is what was read and what is
 // said.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -13,9 +10,8 @@
 #include "diagnosis/studies/dicom_worker.h"
 #include "tests/support/dicom_writer.h"
 #include "tests/support/nifti_writer.h"
-#include "tests/support/reduced_model.h"
+#include "tests/support/reduced_suite.h"
 #include "tests/support/schema_check.h"
-#include "tests/support/scratch.h"
 
 namespace spinert {
 namespace {
@@ -52,17 +48,8 @@ std::string nifti() {
   return test::NiftiWriter(spec).write();
 }
 
-class StudiesCli : public Scratch {
+class StudiesCli : public ReducedSuite {
  protected:
-  static void SetUpTestSuite() {
-    suite_folder_ = (fs::temp_directory_path() / ("spinert-studies-" + std::to_string(::getpid()))).string();
-    fs::create_directories(suite_folder_);
-    auto made = reduced::make(suite_folder_);
-    ASSERT_TRUE(made.ok()) << made.status().to_string();
-    model_ = made.value();
-  }
-  static void TearDownTestSuite() { fs::remove_all(suite_folder_); }
-
   void SetUp() override {
     Scratch::SetUp();
     if (find_dicom_program().empty()) GTEST_SKIP() << "built without DCMTK";
@@ -87,15 +74,9 @@ class StudiesCli : public Scratch {
     }
   }
 
-  int run(const std::string& arguments, const std::string& program = SPINERT_BINARY) {
-    const std::string command = program + " " + arguments + " >" + path("stdout") + " 2>" + path("stderr");
-    const int state = std::system(command.c_str());
-    return WIFEXITED(state) ? WEXITSTATUS(state) : 1000;
-  }
   int diagnose(const std::string& arguments, const std::string& program = SPINERT_BINARY) {
-    return run("diagnose --device cpu --model " + model_ + " " + arguments, program);
+    return shell("diagnose --device cpu --model " + model_ + " " + arguments, program);
   }
-  std::string error() const { return read(path("stderr")); }
   json report(const std::string& folder) const {
     const json document = json::parse(read(path(folder + "/report.json")), nullptr, false);
     std::ifstream schema(std::string(SPINERT_SOURCE_DIR) + "/diagnosis/report/report.schema.json");
@@ -107,8 +88,6 @@ class StudiesCli : public Scratch {
     const std::string text = read(path(folder + "/report.json"));
     return text.substr(0, text.find("\n  \"volatile\""));
   }
-
-  static inline std::string suite_folder_, model_;
 };
 
 // Random weights find no plausible spine, or by chance one.
@@ -253,6 +232,7 @@ TEST_F(StudiesCli, ANiftiVolumeIsReformatted) {
   EXPECT_EQ(first["height"], 239);
   EXPECT_EQ(reformat["position_mm"].size(), 9u);
   // All planes are one picture, so all slices say the same, in tiles as they are.
+  ASSERT_FALSE(first["candidates"].empty());
   for (const json& slice : a["slices"]) EXPECT_EQ(slice["candidates"], first["candidates"]) << slice["source"];
   diagnose(path("v.nii") + " -o " + path("b") + " --threads 1");
   EXPECT_EQ(fixed_part("a"), fixed_part("b"));
@@ -268,12 +248,12 @@ TEST_F(StudiesCli, WithoutTheWorker) {
 
 TEST_F(StudiesCli, InspectSaysWhatWouldBeRead) {
   series("s", {0, 1, 2});
-  EXPECT_EQ(run("inspect --json " + path("s")), 0) << error();
+  EXPECT_EQ(shell("inspect --json " + path("s")), 0) << error();
   const json said = json::parse(read(path("stdout")));
   EXPECT_EQ(said["studies"][0]["series"][0]["orientation"], "sagittal");
   EXPECT_EQ(said["studies"][0]["series"][0]["files"], 3);
   series("s", {5});
-  EXPECT_EQ(run("inspect " + path("s")), 4);
+  EXPECT_EQ(shell("inspect " + path("s")), 4);
   EXPECT_NE(error().find("E_GEOM_GAP"), std::string::npos) << error();
 }
 

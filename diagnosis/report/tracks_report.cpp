@@ -42,12 +42,6 @@ void write_track(JsonText& json, const StudyResult& study, const TrackResult& re
   json.end();
 }
 
-std::string labels_of(const Track& track) {
-  std::string text;
-  for (const std::string& label : track.labels) text += (text.empty() ? "" : ", ") + label;
-  return text.empty() ? "no label" : text;
-}
-
 }  // namespace
 
 void write_tracks(JsonText& json, const StudyResult& study) {
@@ -85,8 +79,7 @@ std::string track_table(const StudyResult& study) {
     } else {
       html += cell("-") + cell("-") + cell("-") + cell("-");
     }
-    html += "<td class=\"words\">" + escape_html(labels_of(track)) +
-            (track.consistency == "contradictory" ? " <em>contradictory</em>" : "") + "</td></tr>\n";
+    html += "<td class=\"words\">" + escape_html(label_text(track.labels, track.consistency)) + "</td></tr>\n";
   }
   return html + "</tbody></table></div>\n";
 }

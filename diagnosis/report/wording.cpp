@@ -100,17 +100,20 @@ size_t vertebra_colour(const Vertebra& vertebra, const std::vector<std::string>&
   return label.empty() ? kNoLabelColour : colour_index(label);
 }
 
-std::string label_text(const Vertebra& vertebra, const std::vector<std::string>& class_names, bool with_numbers) {
-  if (vertebra.labels.empty()) return "no label";
-  std::string text = vertebra.consistency == "contradictory" ? "contradictory: " : "";
-  const char* separator = "";
-  for (const std::string& label : vertebra.labels) {
-    text += separator + label;
-    separator = ", ";
-    const auto at = static_cast<size_t>(std::ranges::find(class_names, label) - class_names.begin());
-    if (with_numbers && at < vertebra.probabilities.size()) text += ' ' + fixed_number(vertebra.probabilities[at], 2);
-  }
+std::string label_text(const std::vector<std::string>& labels, std::string_view consistency) {
+  if (labels.empty()) return "no label";
+  std::string text = consistency == "contradictory" ? "contradictory: " : "";
+  for (size_t i = 0; i < labels.size(); ++i) text += (i > 0 ? ", " : "") + labels[i];
   return text;
+}
+
+std::string label_text(const Vertebra& vertebra, const std::vector<std::string>& class_names, bool with_numbers) {
+  std::vector<std::string> labels = vertebra.labels;
+  for (std::string& label : labels) {
+    const auto at = static_cast<size_t>(std::ranges::find(class_names, label) - class_names.begin());
+    if (with_numbers && at < vertebra.probabilities.size()) label += ' ' + fixed_number(vertebra.probabilities[at], 2);
+  }
+  return label_text(labels, vertebra.consistency);
 }
 
 std::string_view status_banner(std::string_view status) {

@@ -26,6 +26,9 @@ size_t vertebra_colour(const Vertebra& vertebra, const std::vector<std::string>&
 // "OVCF 0.98, KD 0.61", "no label", with "contradictory" in front if it is.
 std::string label_text(const Vertebra& vertebra, const std::vector<std::string>& class_names, bool with_numbers);
 
+// The same of labels alone.
+std::string label_text(const std::vector<std::string>& labels, std::string_view consistency);
+
 // In capitals for banners: empty for "completed".
 std::string_view status_banner(std::string_view status);
 // What a status or alert means for the reader, one sentence.

@@ -31,8 +31,10 @@ Status check_spacing(const DicomFacts& facts, double spacing) {
 // The normal of which the largest component is positive: slices are ordered from right to left, front to back or feet
 // to head, and millimetres in messages are nearly the patient's coordinate.
 Vec3 towards_patient_axes(const Vec3& normal) {
-  const double x = std::abs(normal.x), y = std::abs(normal.y), z = std::abs(normal.z);
-  const double main = x > y && x > z ? normal.x : y > z ? normal.y : normal.z;
+  const Orientation orientation = orientation_of(normal);
+  const double main = orientation == Orientation::sagittal  ? normal.x
+                      : orientation == Orientation::coronal ? normal.y
+                                                            : normal.z;
   return main < 0 ? -1 * unit(normal) : unit(normal);
 }
 
@@ -80,10 +82,9 @@ Status check_alike(std::span<const DicomFacts> files, std::span<const size_t> me
                     facts.frame_of_reference.empty() ? "none" : facts.frame_of_reference);
     }
     if (facts.columns != first.columns || facts.rows != first.rows) return mixed("slices of different sizes");
-    const Vec3 row = *facts.row_direction - *first.row_direction;
-    const Vec3 column = *facts.column_direction - *first.column_direction;
-    for (const double difference : {row.x, row.y, row.z, column.x, column.y, column.z}) {
-      if (std::abs(difference) > kDirectionTolerance) return mixed("slices of different orientations");
+    if (!same_direction(*facts.row_direction, *first.row_direction) ||
+        !same_direction(*facts.column_direction, *first.column_direction)) {
+      return mixed("slices of different orientations");
     }
     if (std::abs(*facts.row_spacing - *first.row_spacing) > kSpacingToleranceMm ||
         std::abs(*facts.column_spacing - *first.column_spacing) > kSpacingToleranceMm) {

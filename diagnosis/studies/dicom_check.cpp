@@ -70,7 +70,7 @@ Status check_one_grey_frame(const DicomFacts& facts) {
   return {};
 }
 
-Status check_usable(const DicomFacts& facts) {
+Status check_ct_object(const DicomFacts& facts) {
   if (facts.modality != "CT") {
     return error(ErrorId::E_MODALITY, "not a CT slice")
         .expected("modality CT", facts.modality.empty() ? "none" : facts.modality)
@@ -84,6 +84,11 @@ Status check_usable(const DicomFacts& facts) {
                   facts.sop_class.empty() ? "none" : facts.sop_class)
         .hint(kConventional);
   }
+  return {};
+}
+
+Status check_usable(const DicomFacts& facts) {
+  SPINERT_TRY(check_ct_object(facts));
   SPINERT_TRY(check_one_grey_frame(facts));
   if (facts.photometric != "MONOCHROME1" && facts.photometric != "MONOCHROME2") {
     return error(ErrorId::E_IMAGE_COLOUR, "values that are no grey levels")

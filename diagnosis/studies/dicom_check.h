@@ -21,9 +21,12 @@ uint64_t frame_bytes(const DicomFacts& facts);
 // Whether there is one grey picture in it, of whatever kind: E_MODALITY (several frames), E_IMAGE_COLOUR.
 Status check_one_grey_frame(const DicomFacts& facts);
 
-// Whether SpineRT may look at it: a CT slice with one grey frame. E_MODALITY (MR, CR, PT, SEG, secondary capture,
-// several frames, ...), E_IMAGE_COLOUR (RGB, palette), and what the functions above say. Whether it is a localizer and
-// where it lies is judged with its series (series.h).
+// Whether it is a CT slice by its kind, whatever its pixels are: E_MODALITY (MR, CR, PT, SEG, secondary capture,
+// several frames, ...). Files of other kinds lie beside the slices of most exports and are set aside (series.h).
+Status check_ct_object(const DicomFacts& facts);
+
+// Whether SpineRT may look at it: that, with one grey frame. E_IMAGE_COLOUR (RGB, palette), and what the functions
+// above say. Whether it is a localizer and where it lies is judged with its series.
 Status check_usable(const DicomFacts& facts);
 
 }  // namespace spinert

@@ -78,32 +78,29 @@ class Reader {
   std::string_view rest_;
 };
 
-template <class Io, class T>
-bool optional_number(Io& io, std::optional<T>& value) {
+// A flag, then the value if there is one; `transfer` reads or writes it.
+template <class Io, class T, class Transfer>
+bool optional(Io& io, std::optional<T>& value, const Transfer& transfer) {
   bool present = value.has_value();
   if (!io.flag(present)) return false;
   if (!present) {
     value.reset();
     return true;
   }
-  T number = value.value_or(T{});
-  if (!io.number(number)) return false;
-  value = number;
+  T one = value.value_or(T{});
+  if (!transfer(one)) return false;
+  value = one;
   return true;
+}
+
+template <class Io, class T>
+bool optional_number(Io& io, std::optional<T>& value) {
+  return optional(io, value, [&io](T& number) { return io.number(number); });
 }
 
 template <class Io>
 bool optional_vector(Io& io, std::optional<Vec3>& value) {
-  bool present = value.has_value();
-  if (!io.flag(present)) return false;
-  if (!present) {
-    value.reset();
-    return true;
-  }
-  Vec3 vector = value.value_or(Vec3{});
-  if (!io.number(vector.x) || !io.number(vector.y) || !io.number(vector.z)) return false;
-  value = vector;
-  return true;
+  return optional(io, value, [&io](Vec3& v) { return io.number(v.x) && io.number(v.y) && io.number(v.z); });
 }
 
 template <class Io>

@@ -7,17 +7,6 @@
 #include <thread>
 
 namespace spinert {
-namespace {
-
-Status stopped(const RunControl& control) {
-  if (control.cancel && control.cancel->load() != 0) return error(ErrorId::E_CANCELLED, "the run was stopped");
-  if (std::chrono::steady_clock::now() >= control.deadline) {
-    return error(ErrorId::E_TIMEOUT, "the time limit was reached").hint("Raise --timeout or leave it out.");
-  }
-  return {};
-}
-
-}  // namespace
 
 Status DicomReaders::for_each(size_t n, const RunControl& control,
                               const std::function<Status(DicomWorker&, size_t)>& work) {
@@ -32,7 +21,7 @@ Status DicomReaders::for_each(size_t n, const RunControl& control,
   size_t first_index = n;
   const auto run = [&](DicomWorker& worker) {
     for (size_t i = next++; i < n; i = next++) {
-      Status status = stopped(control);
+      Status status = control.check();
       try {
         if (status.ok()) status = work(worker, i);
       } catch (const std::bad_alloc&) {

@@ -40,7 +40,7 @@ class DicomWorker {
   // Facts and pixels. Also E_MODALITY (several frames), E_IMAGE_COLOUR (several values per pixel).
   virtual Result<DicomFile> read(const std::string& path) = 0;
 
-  // "DCMTK 3.6.7, OpenJPEG 2.5.0": for the report.
+  // "DCMTK 3.6.7, OpenJPEG 2.5.0".
   virtual const std::string& libraries() const = 0;
 };
 

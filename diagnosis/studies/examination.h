@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "diagnosis/reason.h"
 #include "diagnosis/studies/patient_space.h"
 
 namespace spinert {
@@ -31,10 +32,6 @@ struct ReformatFacts {
   std::vector<double> position_mm;  // of each slice, from the midline
 };
 
-struct Note {
-  std::string code, text;
-};
-
 struct Examination {
   std::string kind = "pictures";  // pictures, dicom, nifti
   std::string study_uid, series_uid, frame_of_reference_uid, patient_position;
@@ -45,7 +42,7 @@ struct Examination {
   std::string transform;      // of NIfTI: sform or qform
   bool lossy = false;
   bool incomplete = false;  // a part was left out on request: the study is at best "partial"
-  std::vector<Note> notes;  // what a reader of the result must know, among them what is incomplete
+  std::vector<Reason> notes;  // what a reader of the result must know, among them what is incomplete
   std::optional<StackFacts> stack;
   std::optional<ReformatFacts> reformat;
 };

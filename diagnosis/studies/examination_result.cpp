@@ -1,6 +1,7 @@
 #include "diagnosis/studies/examination_result.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -65,7 +66,7 @@ void judge_examination(StudyResult& study, SliceSource& source, const PipelineCo
   study.exit_code = judgement.exit_code;
   study.error = judgement.error;
   study.reasons = std::move(judgement.reasons);
-  for (const Note& note : study.examination.notes) study.reasons.push_back({note.code, note.text});
+  std::ranges::copy(study.examination.notes, std::back_inserter(study.reasons));
   if (study.examination.incomplete && study.status == "completed") {
     study.status = "partial";
     study.exit_code = exit_code(ErrorId::E_PARTIAL);

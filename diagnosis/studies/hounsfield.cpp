@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "diagnosis/studies/dicom_check.h"
 #include "diagnosis/studies/series.h"
 
 namespace spinert {
@@ -33,17 +34,7 @@ Status value_error(const DicomFacts& facts, std::string what) {
 }
 
 Status check_facts(const DicomFacts& facts, size_t stored) {
-  if (facts.samples != 1 || (facts.photometric != "MONOCHROME1" && facts.photometric != "MONOCHROME2")) {
-    return error(ErrorId::E_IMAGE_COLOUR, "not a grey picture", facts.path)
-        .expected("MONOCHROME1 or MONOCHROME2", facts.photometric);
-  }
-  if (facts.bits_allocated < 1 || facts.bits_allocated > 32 || facts.bits_stored < 1 ||
-      facts.bits_stored > facts.bits_allocated || facts.high_bit != facts.bits_stored - 1) {
-    return value_error(facts, "bits of a pixel contradict each other")
-        .expected("BitsStored within BitsAllocated, HighBit one below BitsStored",
-                  std::to_string(facts.bits_stored) + ", " + std::to_string(facts.bits_allocated) + ", " +
-                      std::to_string(facts.high_bit));
-  }
+  if (Status status = check_usable(facts); !status.ok()) return status.at(facts.path);
   if (!facts.rescale_slope || !facts.rescale_intercept) {
     return value_error(facts, "RescaleSlope or RescaleIntercept is missing, so Hounsfield units are not known");
   }
@@ -52,8 +43,7 @@ Status check_facts(const DicomFacts& facts, size_t stored) {
         .expected("a slope above 0, both finite",
                   std::to_string(*facts.rescale_slope) + ", " + std::to_string(*facts.rescale_intercept));
   }
-  if (facts.columns < 1 || facts.rows < 1 ||
-      stored != static_cast<size_t>(facts.columns) * static_cast<size_t>(facts.rows)) {
+  if (stored != static_cast<size_t>(facts.columns) * static_cast<size_t>(facts.rows)) {
     return error(ErrorId::E_DICOM_DIM, "number of pixels", facts.path)
         .expected(std::to_string(facts.columns) + " x " + std::to_string(facts.rows), std::to_string(stored));
   }

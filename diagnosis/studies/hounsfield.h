@@ -18,8 +18,8 @@ bool round_to_int16(const double* values, size_t count, int16_t* out);
 
 // Stored values to Hounsfield units: v * slope + intercept, rounded half to even; padding becomes kAirHu. MONOCHROME1
 // changes nothing: it says how values are displayed, not what they mean. Errors: E_DICOM_VALUE (slope or intercept
-// missing, slope not above zero, not finite; bits that contradict each other; stored values outside their bits),
-// E_IMAGE_COLOUR, E_RANGE (result outside 16 bits), and those of plane_of().
+// missing, slope not above zero, not finite; stored values outside their bits), E_RANGE (result outside 16 bits), and
+// those of check_usable() and plane_of().
 Result<HuSlice> to_hounsfield(const DicomFile& file);
 
 // E_GEOM_DUPLICATE unless the two files, which lie at the same place, show the same.

@@ -2,7 +2,6 @@
 #include "diagnosis/studies/nifti.h"
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 
 #include "diagnosis/studies/hounsfield.h"
@@ -14,20 +13,9 @@ namespace {
 constexpr size_t kPieceVoxels = 1 << 15;
 
 template <class Stored>
-Stored swapped_value(Stored stored) {
-  uint8_t raw[sizeof stored];
-  std::memcpy(raw, &stored, sizeof raw);
-  std::reverse(raw, raw + sizeof raw);
-  std::memcpy(&stored, raw, sizeof raw);
-  return stored;
-}
-
-template <class Stored>
 void rescale(const std::vector<uint8_t>& raw, const NiftiHeader& header, std::vector<double>& values, size_t count) {
   for (size_t i = 0; i < count; ++i) {
-    Stored stored;
-    std::memcpy(&stored, raw.data() + i * sizeof stored, sizeof stored);
-    if (header.swapped) stored = swapped_value(stored);
+    const auto stored = load_nifti<Stored>(raw.data() + i * sizeof(Stored), header.swapped);
     values[i] = static_cast<double>(stored) * header.slope + header.intercept;
   }
 }
@@ -106,16 +94,6 @@ Result<NiftiFile> read_nifti(const std::string& path, NiftiTransform prefer) {
 Result<NiftiFile> read_nifti(std::span<const uint8_t> memory, const std::string& where, NiftiTransform prefer) {
   NiftiBytes bytes(memory, where);
   return read(bytes, where, prefer);
-}
-
-bool looks_like_nifti(const unsigned char* bytes, size_t count) {
-  // The size of the header in either byte order, or gzip, in which a picture does not come.
-  static constexpr unsigned char kBeginnings[][4] = {
-      {0x5c, 1, 0, 0}, {0, 0, 1, 0x5c}, {0x1c, 2, 0, 0}, {0, 0, 2, 0x1c}};
-  for (const auto& beginning : kBeginnings) {
-    if (count >= 4 && std::memcmp(bytes, beginning, 4) == 0) return true;
-  }
-  return count >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
 }  // namespace spinert

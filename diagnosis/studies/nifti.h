@@ -34,7 +34,4 @@ Result<NiftiFile> read_nifti(const std::string& path, NiftiTransform prefer = Ni
 Result<NiftiFile> read_nifti(std::span<const uint8_t> memory, const std::string& where,
                              NiftiTransform prefer = NiftiTransform::automatic);
 
-// True if the bytes begin like a NIfTI file, packed or not. Any gzip file does.
-bool looks_like_nifti(const unsigned char* bytes, size_t count);
-
 }  // namespace spinert

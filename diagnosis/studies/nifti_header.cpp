@@ -34,12 +34,7 @@ class Fields {
   Fields(const uint8_t* bytes, bool swapped) : bytes_(bytes), swapped_(swapped) {}
   template <class Stored, class Value>
   void get(size_t place, Value& value) const {
-    uint8_t raw[sizeof(Stored)];
-    std::memcpy(raw, bytes_ + place, sizeof raw);
-    if (swapped_) std::reverse(raw, raw + sizeof raw);
-    Stored stored;
-    std::memcpy(&stored, raw, sizeof raw);
-    value = static_cast<Value>(stored);
+    value = static_cast<Value>(load_nifti<Stored>(bytes_ + place, swapped_));
   }
   template <class Stored, class Value, size_t count>
   void get(size_t place, Value (&values)[count]) const {

@@ -14,8 +14,7 @@
 namespace spinert {
 namespace {
 
-constexpr double kNoChange = 1e-9;  // voxels over the whole plane
-constexpr double kSquare = 1e-4;    // relative: two spacings nearer than this are one
+constexpr double kSquare = 1e-4;  // relative: two spacings nearer than this are one
 
 // What both ways of sampling know about one axis of the volume.
 struct VolumeAxis {

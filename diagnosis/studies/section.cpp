@@ -8,9 +8,6 @@
 namespace spinert {
 namespace {
 
-// A change of position over the whole picture below this many voxels is rounding.
-constexpr double kNoChange = 1e-9;
-
 int16_t to_hu(double value) {
   return std::isnan(value) ? kAirHu : static_cast<int16_t>(std::rint(value));  // a mean of 16-bit values fits
 }

@@ -26,6 +26,8 @@ struct Tap {
 
 // Positions are computed from millimetres; so far outside the outermost centres they are taken for these.
 inline constexpr double kEdgeTolerance = 1e-6;
+// A change of position over a whole picture below this many voxels is rounding.
+inline constexpr double kNoChange = 1e-9;
 
 Tap tap_of(double position, int extent);
 

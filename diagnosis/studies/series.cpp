@@ -8,11 +8,12 @@
 #include <set>
 #include <tuple>
 
+#include "diagnosis/studies/dicom_check.h"
+
 namespace spinert {
 namespace {
 
-constexpr const char* kSecondaryCapture = "1.2.840.10008.5.1.4.1.1.7";  // and what begins with it and a dot
-constexpr size_t kListed = 20;                                          // series in an error message
+constexpr size_t kListed = 20;  // series in an error message
 
 bool is_localizer(const DicomFacts& facts) {
   return std::find(facts.image_type.begin(), facts.image_type.end(), "LOCALIZER") != facts.image_type.end();
@@ -20,27 +21,9 @@ bool is_localizer(const DicomFacts& facts) {
 
 // Why a file is no picture of a CT volume, whatever its geometry.
 Status kind_problem(const DicomFacts& facts) {
-  const auto refuse = [&](std::string what) { return error(ErrorId::E_MODALITY, std::move(what), facts.path); };
-  if (facts.modality != "CT") {
-    return refuse("not a CT picture").expected("modality CT", facts.modality.empty() ? "none" : facts.modality);
-  }
-  const std::string capture = kSecondaryCapture;
-  if (facts.sop_class == capture || facts.sop_class.starts_with(capture + ".")) {
-    return refuse("a secondary capture, not the values of the scanner");
-  }
-  if (is_localizer(facts)) return refuse("a localizer, not a slice");
-  if (facts.frames != 1) {
-    return refuse("several frames in one file")
-        .expected("1", std::to_string(facts.frames))
-        .hint("Convert it to a classic series of one file for each slice.");
-  }
+  if (Status status = check_ct_object(facts); !status.ok()) return status.at(facts.path);
+  if (is_localizer(facts)) return error(ErrorId::E_MODALITY, "a localizer, not a slice", facts.path);
   return {};
-}
-
-bool same_direction(const Vec3& a, const Vec3& b) {
-  const Vec3 d = a - b;
-  return std::abs(d.x) <= kDirectionTolerance && std::abs(d.y) <= kDirectionTolerance &&
-         std::abs(d.z) <= kDirectionTolerance;
 }
 
 // What separates files before their orientation is asked.
@@ -105,6 +88,12 @@ Orientation orientation_of(const Vec3& normal) {
   const double x = std::abs(normal.x), y = std::abs(normal.y), z = std::abs(normal.z);
   if (x > y && x > z) return Orientation::sagittal;
   return y > z ? Orientation::coronal : Orientation::axial;
+}
+
+bool same_direction(const Vec3& a, const Vec3& b) {
+  const Vec3 d = a - b;
+  return std::abs(d.x) <= kDirectionTolerance && std::abs(d.y) <= kDirectionTolerance &&
+         std::abs(d.z) <= kDirectionTolerance;
 }
 
 std::vector<Series> split_series(std::span<const DicomFacts> files) {

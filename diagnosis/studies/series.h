@@ -32,6 +32,9 @@ const char* orientation_name(Orientation orientation);
 // The anatomical plane whose normal is nearest to `normal`; the axis of the largest component.
 Orientation orientation_of(const Vec3& normal);
 
+// Whether two cosines are one, as far as scanners write them (kDirectionTolerance in each component).
+bool same_direction(const Vec3& a, const Vec3& b);
+
 // Files of one SeriesInstanceUID, one orientation and one matrix, in the order in which they were given.
 struct Series {
   std::string uid, description;

@@ -2,10 +2,10 @@
 #include "diagnosis/studies/tiles.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "diagnosis/evaluation/matching.h"
+#include "diagnosis/slice_start.h"
 #include "diagnosis/spine.h"
 
 namespace spinert {
@@ -44,24 +44,18 @@ class TiledSlice {
  public:
   TiledSlice(Pipeline& pipeline, const Picture& picture, const std::string& source, const RunControl& control)
       : pipeline_(pipeline), picture_(picture), control_(control) {
-    whole_.source = source;
-    whole_.sha256 = picture.sha256;
-    whole_.width = picture.width;
-    whole_.height = picture.height;
-    whole_.lossy = picture.lossy;
-    for (const std::string& warning : picture.warnings) {
-      whole_.reasons.push_back({warning.substr(0, warning.find(':')), warning});
-    }
+    const std::vector<float> grey = grey_of(picture, pipeline.config().detector.input.window);
+    whole_ = begin_slice(picture, source, grey);
+    lit_ = lit_part(grey, picture.width, picture.height, std::min(kLeastLit, canvas_side()));
     frame_ = picture;
     frame_.value = {};
   }
 
   SliceResult run() {
-    const auto size = static_cast<int>(pipeline_.config().detector.input.size);
-    look_at_grey(size);
+    const int size = canvas_side();
     for (const Tile& tile : tiles_of(lit_.width, lit_.height, size, size / kShared)) {
       const Tile placed{lit_.x + tile.x, lit_.y + tile.y, tile.width, tile.height};
-      if (const Status stopped = stop_wanted(); !stopped.ok()) return failed(stopped);
+      if (Status stopped = control_.check(); !stopped.ok()) return failed(stopped.at(whole_.source));
       SliceResult part = pipeline_.diagnose(cut(placed), whole_.source, control_);
       for (const auto& [stage, time] : part.milliseconds) whole_.milliseconds[stage] += time;
       // That a tile shows no spine says nothing about the whole.
@@ -81,29 +75,7 @@ class TiledSlice {
   }
 
  private:
-  void look_at_grey(int size) {
-    std::optional<HuWindow> window;
-    if (picture_.hu_offset) {
-      const WindowConfig& w = pipeline_.config().detector.input.window;
-      window = {*picture_.hu_offset, w.level, w.width};
-    }
-    const std::vector<float> grey = to_grey(picture_, window);
-    whole_.preview.resize(grey.size());
-    std::ranges::transform(grey, whole_.preview.begin(), [](float v) {
-      return static_cast<unsigned char>(std::lround(std::clamp(v, 0.0f, 255.0f)));
-    });
-    lit_ = lit_part(grey, picture_.width, picture_.height, std::min(kLeastLit, size));
-  }
-
-  Status stop_wanted() const {
-    if (control_.cancel && control_.cancel->load() != 0) {
-      return error(ErrorId::E_CANCELLED, "stopped on request", whole_.source);
-    }
-    if (std::chrono::steady_clock::now() >= control_.deadline) {
-      return error(ErrorId::E_TIMEOUT, "the time limit was reached", whole_.source);
-    }
-    return {};
-  }
+  int canvas_side() const { return static_cast<int>(pipeline_.config().detector.input.size); }
 
   Picture cut(const Tile& tile) const {
     Picture part = frame_;

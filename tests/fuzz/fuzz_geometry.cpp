@@ -7,6 +7,7 @@
 #include "diagnosis/studies/reformat.h"
 #include "diagnosis/studies/series.h"
 #include "tests/fuzz/fuzz_bytes.h"
+#include "tests/support/slices.h"
 
 namespace {
 
@@ -21,20 +22,14 @@ Vec3 direction(FuzzBytes& bytes, const Vec3& usual) {
 
 // Three bytes of a slice are usual ones: a whole stack fits into a small input.
 DicomFile slice_of(FuzzBytes& bytes, size_t number) {
-  DicomFile file;
+  DicomFile file{test::axial_slice(0), {}};
   DicomFacts& facts = file.facts;
   facts.path = "slice " + std::to_string(number);
-  facts.modality = "CT";
-  facts.photometric = "MONOCHROME2";
-  facts.study = "1";
-  facts.series = "1.2";
   facts.columns = 4;
   facts.rows = 3;
-  facts.bits_allocated = 16;
   facts.bits_stored = 12;
   facts.high_bit = 11;
-  facts.rescale_slope = 1;
-  facts.rescale_intercept = -1024;
+  facts.is_signed = false;
   const uint8_t odd = bytes.take<uint8_t>();  // what is unusual about it
   const bool sagittal = odd & 128;
   const double along = static_cast<double>(number) + (odd & 1 ? bytes.real(0) * 10 : 0);
