@@ -138,7 +138,7 @@ class DiagnoseRun {
   Status find_studies() {
     SPINERT_ASSIGN(model_, model_path(arguments_.model));
     SPINERT_ASSIGN(InputList list, expand_inputs(arguments_.inputs));
-    studies_ = group_studies(std::move(list.inputs), readers_);
+    studies_ = group_studies(std::move(list.inputs), readers_, control_);
     return {};
   }
 

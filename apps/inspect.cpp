@@ -70,28 +70,13 @@ int inspect_picture(const std::string& path, bool as_json, bool json_log) {
   return picture.ok() ? 0 : print_error(picture.status(), json_log);
 }
 
-// A folder or file with an examination in it; nothing if there are only pictures.
-std::optional<int> inspect_examination(const std::string& path, bool as_json, bool json_log) {
-  const std::vector<std::string> arguments{path};
-  auto list = expand_inputs(arguments);
-  if (!list.ok()) return std::nullopt;
-  const bool any =
-      std::ranges::any_of(list.value().inputs, [](const Input& input) { return input.kind != InputKind::picture; });
-  if (!any) return std::nullopt;
-  DicomReaders readers(usable_threads());
-  return inspect_studies(group_studies(std::move(list.value().inputs), readers), {}, as_json, json_log);
-}
-
-int inspect_folder(const std::string& path, bool as_json, bool json_log) {
-  const std::vector<std::string> arguments{path};
-  const auto list = expand_inputs(arguments);
-  if (!list.ok()) return print_error(list.status(), json_log);
+int inspect_pictures(const std::string& path, const InputList& list, bool as_json, bool json_log) {
   size_t readable = 0;
   Status first;
   JsonText json;
   json.begin_object().key("kind").text("folder").key("path").text(path);
-  json.key("files_seen").integer(static_cast<long long>(list.value().files_seen)).key("slices").begin_array();
-  for (const Input& input : list.value().inputs) {
+  json.key("files_seen").integer(static_cast<long long>(list.files_seen)).key("slices").begin_array();
+  for (const Input& input : list.inputs) {
     Status status = input.problem;
     if (status.ok()) status = read_picture(input.path).status();
     status.ok() ? void(++readable) : void(first = first.ok() ? status : first);
@@ -106,24 +91,31 @@ int inspect_folder(const std::string& path, bool as_json, bool json_log) {
   if (as_json) {
     std::printf("%s\n", json.str().c_str());
   } else {
-    std::printf("%zu of %zu slices would be read; %s\n", readable, list.value().inputs.size(),
-                list.value().describe().c_str());
+    std::printf("%zu of %zu slices would be read; %s\n", readable, list.inputs.size(), list.describe().c_str());
   }
   return first.ok() ? 0 : print_error(first, json_log);
 }
 
 int run_inspect(const Arguments& arguments, bool json_log) {
-  if (const auto code = inspect_examination(arguments.path, arguments.json, json_log)) return *code;
-  std::error_code failure;
-  if (std::filesystem::is_directory(arguments.path, failure)) {
-    return inspect_folder(arguments.path, arguments.json, json_log);
-  }
   if (looks_like_model(arguments.path)) {
     EngineOptions options = arguments.engine.options();
     if (arguments.canvas == CanvasMode::tight) options.size_steps["detector"] = kCanvasStep;
     return inspect_model(arguments.path, options, arguments.json, json_log);
   }
-  return inspect_picture(arguments.path, arguments.json, json_log);
+  const std::vector<std::string> paths{arguments.path};
+  auto list = expand_inputs(paths);
+  if (!list.ok()) return print_error(list.status(), json_log);
+  if (std::ranges::any_of(list.value().inputs, [](const Input& input) { return input.kind != InputKind::picture; })) {
+    DicomReaders readers(usable_threads());
+    RunControl control;
+    control.cancel = &stop_signal();
+    return inspect_studies(group_studies(std::move(list.value().inputs), readers, control), {}, arguments.json,
+                           json_log);
+  }
+  std::error_code failure;
+  return std::filesystem::is_directory(arguments.path, failure)
+             ? inspect_pictures(arguments.path, list.value(), arguments.json, json_log)
+             : inspect_picture(arguments.path, arguments.json, json_log);
 }
 
 }  // namespace

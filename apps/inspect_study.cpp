@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/command.h"
+#include "diagnosis/images/picture.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/studies/series.h"
@@ -26,6 +27,12 @@ struct StudyView {
 
 StudyView look(const StudyInput& study, const StudyOptions& options) {
   StudyView view;
+  for (const Input& input : study.pictures) {
+    Status status = input.problem;
+    if (status.ok()) status = read_picture(input.path).status();
+    if (view.problem.ok()) view.problem = status;
+  }
+  if (!study.nifti.empty()) view.problem = read_nifti(study.nifti, options.transform).status();
   if (study.dicom.empty()) {
     if (!study.unread.empty()) view.problem = study.unread.front().problem;
     return view;

@@ -1,5 +1,6 @@
 // inspect_study.h - what `spinert inspect` says of examinations: studies, their series, geometry, and what diagnose
-// would do with them. No pixel is decoded.
+// would do with them. Pixels of DICOM files are
+// not decoded; pictures and NIfTI volumes are read.
 #pragma once
 
 #include <vector>

@@ -100,7 +100,7 @@ TEST(CtGeometry, TheAxialSeriesAgreesWithPydicomAndScipy) {
   const auto list = expand_inputs(std::vector<std::string>{folder});
   ASSERT_TRUE(list.ok());
   DicomReaders readers(2);
-  const std::vector<StudyInput> studies = group_studies(list.value().inputs, readers);
+  const std::vector<StudyInput> studies = group_studies(list.value().inputs, readers, {});
   ASSERT_EQ(studies.size(), 1u);
   const std::vector<DicomFacts>& facts = studies[0].dicom;
   const std::vector<Series> series = split_series(facts);

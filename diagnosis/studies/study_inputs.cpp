@@ -43,9 +43,10 @@ struct FactsOfFile {
   Status problem;
 };
 
-std::vector<FactsOfFile> read_all_facts(const std::vector<std::string>& paths, DicomReaders& readers) {
+std::vector<FactsOfFile> read_all_facts(const std::vector<std::string>& paths, DicomReaders& readers,
+                                        const RunControl& control) {
   std::vector<FactsOfFile> found(paths.size());
-  const Status status = readers.for_each(paths.size(), {}, [&](DicomWorker& worker, size_t i) {
+  const Status status = readers.for_each(paths.size(), control, [&](DicomWorker& worker, size_t i) {
     auto facts = worker.read_facts(paths[i]);
     facts.ok() ? void(found[i].facts = std::move(facts).value()) : void(found[i].problem = facts.status());
     return Status();
@@ -57,11 +58,13 @@ std::vector<FactsOfFile> read_all_facts(const std::vector<std::string>& paths, D
 }
 
 // The studies of DICOM files, by StudyInstanceUID in the order of their first files.
-std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, DicomReaders& readers) {
-  std::vector<FactsOfFile> files = read_all_facts(paths, readers);
+std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, DicomReaders& readers,
+                                      const RunControl& control) {
+  std::vector<FactsOfFile> files = read_all_facts(paths, readers, control);
   std::vector<StudyInput> studies;
   std::map<std::string, size_t> by_uid;
   std::map<std::string, std::set<size_t>> of_folder;
+  std::map<std::string, size_t> lost;  // by folder: the study of what belongs to no other
   for (size_t i = 0; i < files.size(); ++i) {
     if (!files[i].facts) continue;
     const std::string& uid = files[i].facts->study;
@@ -75,14 +78,18 @@ std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, Dic
   }
   for (size_t i = 0; i < files.size(); ++i) {
     if (files[i].problem.ok()) continue;
-    const auto owners = of_folder.find(folder_of(paths[i]));
-    const bool one = owners != of_folder.end() && owners->second.size() == 1;
-    if (!one) {
-      studies.emplace_back();
-      studies.back().name = file_name_of(paths[i]);
+    std::set<size_t>& owners = of_folder[folder_of(paths[i])];
+    size_t owner = owners.size() == 1 ? *owners.begin() : studies.size();
+    if (owners.size() != 1) {
+      // Of several studies or of none: one study of all such files of the folder. Its name must not be a file's.
+      const auto [entry, is_new] = lost.try_emplace(folder_of(paths[i]), studies.size());
+      owner = entry->second;
+      if (is_new) {
+        studies.emplace_back();
+        studies.back().name = "unreadable";
+      }
     }
-    StudyInput& study = one ? studies[*owners->second.begin()] : studies.back();
-    study.unread.push_back({paths[i], files[i].problem, InputKind::dicom});
+    studies[owner].unread.push_back({paths[i], files[i].problem, InputKind::dicom});
   }
   return studies;
 }
@@ -177,7 +184,7 @@ Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const S
 
 }  // namespace
 
-std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers) {
+std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers, const RunControl& control) {
   StudyInput pictures;
   pictures.name = "pictures";
   std::vector<std::string> dicom;
@@ -195,7 +202,7 @@ std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& r
   }
   std::vector<StudyInput> studies;
   if (!pictures.pictures.empty()) studies.push_back(std::move(pictures));
-  if (!dicom.empty()) std::ranges::move(dicom_studies(dicom, readers), std::back_inserter(studies));
+  if (!dicom.empty()) std::ranges::move(dicom_studies(dicom, readers, control), std::back_inserter(studies));
   std::ranges::move(volumes, std::back_inserter(studies));
   SourceNames names;
   for (StudyInput& study : studies) study.name = names.add(folder_name(study.name));
