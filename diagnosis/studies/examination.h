@@ -41,7 +41,7 @@ struct Examination {
   std::string series_choice;  // the rule that chose the series
   std::string transform;      // of NIfTI: sform or qform
   bool lossy = false;
-  bool incomplete = false;  // a part was left out on request: the study is at best "partial"
+  bool incomplete = false;    // a part was left out on request: the study is at best "partial"
   std::vector<Reason> notes;  // what a reader of the result must know, among them what is incomplete
   std::optional<StackFacts> stack;
   std::optional<ReformatFacts> reformat;
