@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "converter/zip_reader.h"
+#include "weights/zip_reader.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
