@@ -90,6 +90,7 @@ void Progress::kept() {
   kept_ = true;
   of_study_ = 1;
   if (form_ == Form::lines || form_ == Form::tty) print_note("info", name_ + ": kept, it is finished", json_log_);
+  tell(0, 0);
 }
 
 void Progress::begins(size_t done, size_t total, const std::string& name) {
