@@ -1,6 +1,4 @@
 // diagnose.cpp - `spinert diagnose`: pictures in, report.json, report.html and one preview per picture out.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,6 +7,7 @@
 #include <optional>
 
 #include "apps/command.h"
+#include "apps/progress.h"
 #include "apps/result_table.h"
 #include "diagnosis/input.h"
 #include "diagnosis/pipeline.h"
@@ -25,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::vector<std::string> inputs;
-  std::string output, model, overwrite = "never", transform = "auto";
+  std::string output, model, overwrite = "never", transform = "auto", progress = "auto";
   EngineArguments engine;
   int64_t batch = 0, timeout = 0;
   std::optional<double> threshold;
@@ -59,51 +58,14 @@ std::string processor_name() {
   return {};
 }
 
-// Progress on stderr: a bar on a terminal, else a line for each slice.
-class Progress : public StudyListener {
- public:
-  explicit Progress(bool json_log) : json_log_(json_log), show_bar_(!json_log && ::isatty(STDERR_FILENO) != 0) {}
-
-  void begins(size_t done, size_t total, const std::string& name) override {
-    if (!show_bar_) return;
-    constexpr size_t kWidth = 30;
-    const size_t filled = total == 0 ? kWidth : done * kWidth / total;
-    std::fprintf(stderr, "\r\033[K[%s%s] %zu/%zu %s", std::string(filled, '#').c_str(),
-                 std::string(kWidth - filled, '.').c_str(), done, total, name.substr(0, 40).c_str());
-    std::fflush(stderr);
-  }
-
-  void ended(const SliceResult& slice, size_t done, size_t total) override {
-    const std::string place = "[" + std::to_string(done) + "/" + std::to_string(total) + "] ";
-    if (slice.status == "failed") {
-      if (show_bar_) std::fputs("\r\033[K", stderr);
-      const std::string why =
-          slice.reasons.empty() ? slice.source : slice.reasons.back().code + ": " + slice.reasons.back().text;
-      print_note("warning", place + slice.source + ": failed, " + why, json_log_);
-      return;
-    }
-    if (show_bar_) {
-      begins(done, total, "");
-      if (done == total) std::fputs("\r\033[K", stderr);
-      return;
-    }
-    const auto time = slice.milliseconds.find("slice");
-    print_note("info",
-               place + slice.source + ": " + slice.status + ", " + slice.alert + ", " +
-                   counted(slice.vertebrae.size(), "vertebra", "vertebrae") +
-                   (time == slice.milliseconds.end() ? "" : ", " + fixed_number(time->second, 0) + " ms"),
-               json_log_);
-  }
-
- private:
-  bool json_log_, show_bar_;
-};
-
 // One run of the subcommand over all its studies.
 class DiagnoseRun {
  public:
   DiagnoseRun(const Arguments& arguments, bool json_log)
-      : arguments_(arguments), json_log_(json_log), progress_(json_log), readers_(reader_count(arguments)) {
+      : arguments_(arguments),
+        json_log_(json_log),
+        progress_(arguments.progress, json_log),
+        readers_(reader_count(arguments)) {
     control_.cancel = &stop_signal();
     if (arguments.timeout > 0) control_.deadline = begin_ + std::chrono::seconds(arguments.timeout);
     facts_.tool = build_info();
@@ -113,6 +75,13 @@ class DiagnoseRun {
   }
 
   int run() {
+    const int code = diagnose();
+    progress_.finished();
+    return code;
+  }
+
+ private:
+  int diagnose() {
     // First of all: nothing is computed that could not be kept.
     auto output = StudyOutput::open(arguments_.output, overwrite(), arguments_.inputs);
     if (!output.ok()) return print_error(output.status(), json_log_);
@@ -123,7 +92,6 @@ class DiagnoseRun {
     return batch();
   }
 
- private:
   static int reader_count(const Arguments& arguments) {
     const int64_t threads = arguments.engine.threads;
     return threads > 0 ? static_cast<int>(std::min<int64_t>(threads, 64)) : usable_threads();
@@ -137,7 +105,7 @@ class DiagnoseRun {
 
   Status find_studies() {
     SPINERT_ASSIGN(model_, model_path(arguments_.model));
-    SPINERT_ASSIGN(InputList list, expand_inputs(arguments_.inputs));
+    SPINERT_ASSIGN(InputList list, expand_inputs(arguments_.inputs, true));
     studies_ = group_studies(std::move(list.inputs), readers_, control_);
     return {};
   }
@@ -156,13 +124,13 @@ class DiagnoseRun {
     open_ms_ = milliseconds_since(begin);
     const DeviceInfo& device = pipeline_->engine().device();
     if (device.fallback) {
-      print_note("warning", "--device auto took " + device.name + ": " + device.fallback_reason, json_log_);
+      progress_.warning("--device auto took " + device.name + ": " + device.fallback_reason);
     }
     if (device.cuda && device.lanes != options.engine.lanes) {
-      print_note("warning", "the card's memory is short: --lanes " + std::to_string(device.lanes), json_log_);
+      progress_.warning("the card's memory is short: --lanes " + std::to_string(device.lanes));
     }
     if (options.batch > 0 && pipeline_->batch() != options.batch) {
-      print_note("warning", "the card's memory is short: --batch " + std::to_string(pipeline_->batch()), json_log_);
+      progress_.warning("the card's memory is short: --batch " + std::to_string(pipeline_->batch()));
     }
     return {};
   }
@@ -187,10 +155,10 @@ class DiagnoseRun {
     for (const StudyInput& input : studies_) {
       if (stop_signal().load() != 0) break;
       const std::string folder = output.value().folder() + "/" + input.name;
-      note_study(rows.size(), input.name);
+      progress_.study(rows.size() + 1, studies_.size(), input.name);
       if (arguments_.resume) key.files_sha256 = study_sha256(input);
       if (const auto finished = arguments_.resume ? finished_row(folder, input.name, key) : std::nullopt) {
-        print_note("info", input.name + ": kept, it is finished", json_log_);
+        progress_.kept();
         rows.push_back(*finished);
         continue;
       }
@@ -221,7 +189,7 @@ class DiagnoseRun {
     Status status = output.value().add("summary.csv", table);
     if (status.ok()) status = output.value().publish();
     if (!status.ok()) return print_error(status, json_log_);
-    std::printf("summary: %s/summary.csv\n", clean_utf8(output.value().folder()).c_str());
+    std::fprintf(progress_.results(), "summary: %s/summary.csv\n", clean_utf8(output.value().folder()).c_str());
     const int code = batch_exit_code(rows);
     if (code == exit_code(ErrorId::E_PARTIAL)) {
       const auto failed = std::ranges::count_if(rows, [](const BatchRow& row) { return row.exit_code != 0; });
@@ -233,17 +201,6 @@ class DiagnoseRun {
           json_log_);
     }
     return code;
-  }
-
-  // How far the batch is and how long the rest may take, by the studies so far.
-  void note_study(size_t done, const std::string& name) const {
-    std::string text = "study " + std::to_string(done + 1) + "/" + std::to_string(studies_.size()) + " " + name;
-    if (done > 0) {
-      const double left =
-          milliseconds_since(begin_) / 1000 / static_cast<double>(done) * static_cast<double>(studies_.size() - done);
-      text += ", about " + fixed_number(left, 0) + " s left";
-    }
-    print_note("info", text, json_log_);
   }
 
   // A whole study: slices, reports, table, error line. Returns the exit code.
@@ -265,8 +222,8 @@ class DiagnoseRun {
     paths.push_back(model_);
     for (const StudyInput& study : studies_) {
       paths.push_back(study.nifti);
-      for (const DicomFacts& file : study.dicom) paths.push_back(file.path);
-      for (const Input& file : study.unread) paths.push_back(file.path);
+      for (const DicomFacts& file : study.dicom) paths.push_back(file.archive ? file.archive->path() : file.path);
+      for (const Input& file : study.unread) paths.push_back(file.archive ? file.archive->path() : file.path);
     }
     run.study().demo_model = arguments_.model.empty();
     run.fail(status, paths);
@@ -278,8 +235,8 @@ class DiagnoseRun {
     const bool stopped = stop_signal().load() != 0 && study.exit_code == exit_code(ErrorId::E_CANCELLED);
     if (stopped) study.exit_code = 128 + stop_signal().load();
     if (const Status status = run.publish(); !status.ok()) return print_error(status, json_log_);
-    if (!study.slices.empty()) print_table(study);
-    std::printf("report: %s/report.html\n", clean_utf8(run.folder()).c_str());
+    if (!study.slices.empty()) print_table(study, progress_.results());
+    std::fprintf(progress_.results(), "report: %s/report.html\n", clean_utf8(run.folder()).c_str());
     if (study.exit_code != 0) print_error(run.problem(), json_log_);
     return study.exit_code;
   }
@@ -303,7 +260,7 @@ std::string options_without_paths(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name();
     if (option->count() == 0 || name == "input" || name == "--output" || name == "--model" || name == "--resume" ||
-        name == "--overwrite") {
+        name == "--overwrite" || name == "--progress") {
       continue;
     }
     text += ' ' + name;
@@ -317,7 +274,9 @@ std::string options_without_paths(const CLI::App& command) {
 void add_diagnose(CLI::App& app, Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("diagnose", "find and classify the vertebrae of sagittal CT slices");
-  command->add_option("input", arguments->inputs, "PNG or JPEG slices, DICOM files, NIfTI volumes, or folders of them")
+  command
+      ->add_option("input", arguments->inputs,
+                   "PNG or JPEG slices, DICOM files, NIfTI volumes, folders of them, or zip archives of DICOM files")
       ->required()
       ->type_name("PATH");
   command->add_option("-o,--output", arguments->output, "folder for report.json, report.html and the previews")
@@ -347,11 +306,20 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
       ->type_name("NAME");
   command->add_flag("--resume", arguments->resume,
                     "of several studies: keep finished results of the same files, model and options, do the rest");
+  command->add_flag(
+      "--fast", arguments->study.fast,
+      "of a volume every second sagittal plane only: half the time, and what only the others show is missed");
+  command
+      ->add_option("--progress", arguments->progress,
+                   "auto (default: a bar on a terminal, else lines), tty, json, slicer, or none")
+      ->check(CLI::IsMember({"auto", "tty", "json", "slicer", "none"}))
+      ->type_name("FORM");
   add_integer(*command, "--timeout", arguments->timeout, 1, 1000000, "seconds for the whole run");
   add_log(*command, invocation);
   command->footer(
       "Examples:\n  spinert diagnose slices/ extra.png -o out --threads 2\n"
-      "  spinert diagnose slices/ -o out --canvas tight\n\n"
+      "  spinert diagnose slices/ -o out --canvas tight\n"
+      "  spinert diagnose study.zip -o out --fast --progress json\n\n"
       "Exit codes: 0 all slices completed; 11 some failed; 13 some must not be read as negative; 2 to 10 no result.");
   command->callback([command, arguments, &invocation] {
     arguments->used_options = options_without_paths(*command);

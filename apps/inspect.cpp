@@ -103,7 +103,7 @@ int run_inspect(const Arguments& arguments, bool json_log) {
     return inspect_model(arguments.path, options, arguments.json, json_log);
   }
   const std::vector<std::string> paths{arguments.path};
-  auto list = expand_inputs(paths);
+  auto list = expand_inputs(paths, true);
   if (!list.ok()) return print_error(list.status(), json_log);
   if (std::ranges::any_of(list.value().inputs, [](const Input& input) { return input.kind != InputKind::picture; })) {
     DicomReaders readers(usable_threads());

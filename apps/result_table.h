@@ -2,11 +2,12 @@
 // one row per vertebra of the study.
 #pragma once
 
+#include <cstdio>
+
 #include "diagnosis/result.h"
 
 namespace spinert::cli {
 
-// Prints to standard output.
-void print_table(const StudyResult& study);
+void print_table(const StudyResult& study, FILE* to);
 
 }  // namespace spinert::cli

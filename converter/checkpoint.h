@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "converter/zip_reader.h"
 #include "kernels/base/status.h"
+#include "weights/zip_reader.h"
 
 namespace spinert {
 

@@ -275,7 +275,7 @@ Status PthReader::read_records(const ZipReader& zip) {
 }
 
 Status PthReader::run() {
-  SPINERT_ASSIGN(const ZipReader zip, ZipReader::open(file_, options_.zip));
+  SPINERT_ASSIGN(const ZipReader zip, ZipReader::open(file_, kTorchZip, options_.zip));
   SPINERT_TRY(find_pickle(zip));
   SPINERT_ASSIGN(const PickleIndex dict, choose_dict());
   SPINERT_TRY(collect(dict));

@@ -9,12 +9,14 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "diagnosis/images/sniff.h"
 #include "diagnosis/report/text.h"
+#include "diagnosis/studies/dicom_archive.h"
 #include "diagnosis/studies/dicom_worker.h"
 #include "weights/file_reader.h"
 
@@ -39,12 +41,18 @@ std::string_view take_number(std::string_view& text) {
   return number;
 }
 
-// The kind that a file's name claims; nothing if it claims none of ours.
-std::optional<InputKind> kind_of_name(std::string_view name) {
-  std::string lower(name);
+// ASCII only: std::tolower would follow the locale.
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
   for (char& c : lower) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
+  return lower;
+}
+
+// The kind that a file's name claims; nothing if it claims none of ours.
+std::optional<InputKind> kind_of_name(std::string_view name) {
+  const std::string lower = lower_case(name);
   const auto ends = [&lower](std::string_view ending) { return lower.ends_with(ending); };
   if (ends(".png") || ends(".jpg") || ends(".jpeg")) return InputKind::picture;
   if (ends(".dcm") || ends(".dicom") || ends(".ima")) return InputKind::dicom;
@@ -57,6 +65,14 @@ struct Look {
   bool readable = false;
 };
 
+Look look_at(std::span<const uint8_t> head) {
+  Content content = sniff(head);
+  // DICOM without its preamble has no signature, only a likely first element.
+  const bool dicom = content.kind == ContentKind::unknown && looks_like_dicom(head.data(), head.size());
+  if (dicom) content.kind = ContentKind::dicom;
+  return {content, true};
+}
+
 Look look_at(const std::string& path) {
   std::array<uint8_t, kSniffBytes> bytes;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -64,11 +80,7 @@ Look look_at(const std::string& path) {
   const ssize_t got = ::read(file, bytes.data(), bytes.size());
   ::close(file);
   if (got < 0) return {};
-  Content content = sniff(std::span(bytes).first(static_cast<size_t>(got)));
-  // DICOM without its preamble has no signature, only a likely first element.
-  const bool dicom = content.kind == ContentKind::unknown && looks_like_dicom(bytes.data(), static_cast<size_t>(got));
-  if (dicom) content.kind = ContentKind::dicom;
-  return {content, true};
+  return look_at(std::span(bytes).first(static_cast<size_t>(got)));
 }
 
 // What a file is read as; nothing for one that is none of ours. A damaged file is what its name claims, so that the
@@ -81,6 +93,7 @@ std::optional<InputKind> kind_of(const Look& look, std::string_view name) {
     case ContentKind::jpeg:
     case ContentKind::other_picture: return InputKind::picture;
     case ContentKind::gzip:
+    case ContentKind::zip:
     case ContentKind::unknown: break;
   }
   return kind_of_name(name);
@@ -90,9 +103,38 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
+bool is_archive(const Look& look, std::string_view name) {
+  return look.content.kind == ContentKind::zip || (!kind_of(look, name) && lower_case(name).ends_with(".zip"));
+}
+
 class FolderWalk {
  public:
-  explicit FolderWalk(InputList& list) : list_(list) {}
+  FolderWalk(InputList& list, bool archives) : list_(list), archives_(archives) {}
+
+  // The DICOM files of a zip archive. What is wrong with the archive is one input, of no study that others have.
+  Status archive(const std::string& path) {
+    const auto opened = DicomArchive::open(path);
+    if (!opened.ok()) {
+      ++list_.files_seen;
+      list_.inputs.push_back({path, opened.status(), InputKind::dicom});
+      return {};
+    }
+    const auto& archive = opened.value();
+    const size_t before = list_.inputs.size();
+    std::vector<size_t> order(archive->size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::sort(
+        order, [&archive](size_t a, size_t b) { return natural_less(archive->entry_name(a), archive->entry_name(b)); });
+    for (const size_t entry : order) SPINERT_TRY(archive_entry(archive, entry));
+    if (list_.inputs.size() == before) {
+      list_.inputs.push_back({path,
+                              error(ErrorId::E_INPUT_EMPTY, "no DICOM file in the archive", path)
+                                  .expected("DICOM files", list_.describe())
+                                  .hint("Unpack pictures and NIfTI volumes; a checkpoint goes to 'spinert convert'."),
+                              InputKind::dicom});
+    }
+    return {};
+  }
 
   Status walk(const std::string& folder, int depth) {
     if (depth > kMaxFolderDepth) return skip("folder nested too deeply");
@@ -129,17 +171,37 @@ class FolderWalk {
     if (!S_ISREG(info.st_mode)) return see("not a regular file");
     if (name == "DICOMDIR") return see("DICOMDIR");  // an index of files that are found anyway
     const Look look = look_at(path);
+    // Many files of other programs are zip archives too.
+    if (archives_ && is_archive(look, name) && lower_case(name).ends_with(".zip")) return archive(path);
     const std::optional<InputKind> kind = kind_of(look, name);
-    if (kind) return take(path, *kind);
+    if (kind) return take({path, {}, *kind});
     return see(look.readable ? std::string(look.content.name) : "not readable");
   }
 
-  Status take(const std::string& path, InputKind kind) {
+  Status archive_entry(const std::shared_ptr<const DicomArchive>& archive, size_t entry) {
+    const std::string& name = archive->entry_name(entry);
+    if (name.ends_with('/')) return {};
+    for (size_t begin = 0; begin < name.size();) {
+      if (name[begin] == '.' || name.compare(begin, 9, "__MACOSX/") == 0) return see("hidden");
+      begin = std::min(name.find_first_of("/\\", begin), name.size() - 1) + 1;
+    }
+    if (name.substr(name.find_last_of("/\\") + 1) == "DICOMDIR") return see("DICOMDIR");
+    Input input{archive->shown(entry), {}, InputKind::dicom, archive, entry};
+    const auto head = archive->head(entry, kSniffBytes);
+    // Its reader will say what is wrong with it.
+    if (!head.ok()) return take(std::move(input));
+    const Look look = look_at(head.value());
+    const std::optional<InputKind> kind = kind_of(look, name);
+    if (kind == InputKind::dicom) return take(std::move(input));
+    return see(kind ? std::string(look.content.name) + " in an archive" : std::string(look.content.name));
+  }
+
+  Status take(Input input) {
     ++list_.files_seen;
     if (list_.inputs.size() >= kMaxInputs) {
-      return error(ErrorId::E_USAGE, "too many files", path).hint("Give at most a million slices in one run.");
+      return error(ErrorId::E_USAGE, "too many files", input.path).hint("Give at most a million slices in one run.");
     }
-    list_.inputs.push_back({path, {}, kind});
+    list_.inputs.push_back(std::move(input));
     return {};
   }
   Status see(const std::string& reason) {
@@ -160,6 +222,7 @@ class FolderWalk {
   }
 
   InputList& list_;
+  bool archives_;
   std::set<std::pair<dev_t, ino_t>> visited_;
 };
 
@@ -193,15 +256,19 @@ std::string InputList::describe() const {
   return text;
 }
 
-Result<InputList> expand_inputs(std::span<const std::string> arguments) {
+Result<InputList> expand_inputs(std::span<const std::string> arguments, bool archives) {
   InputList list;
-  FolderWalk walk(list);
+  FolderWalk walk(list, archives);
   for (const std::string& argument : arguments) {
     struct stat info {};
     if (::stat(argument.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+      const Look look = S_ISREG(info.st_mode) ? look_at(argument) : Look();
+      if (archives && look.readable && is_archive(look, argument)) {
+        SPINERT_TRY(walk.archive(argument));
+        continue;
+      }
       ++list.files_seen;
-      const bool regular = S_ISREG(info.st_mode);
-      const std::optional<InputKind> kind = regular ? kind_of(look_at(argument), argument) : std::nullopt;
+      const std::optional<InputKind> kind = look.readable ? kind_of(look, argument) : std::nullopt;
       list.inputs.push_back({argument, {}, kind.value_or(InputKind::picture)});
       continue;
     }

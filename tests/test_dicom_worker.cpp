@@ -295,7 +295,7 @@ TEST_F(DicomWorkers, WhatIsNoFileIsNotSent) {
   {
     std::ofstream(folder_.file("large.dcm"));
     fs::resize_file(folder_.file("large.dcm"), kMaxDicomFileBytes + 1);
-    EXPECT_EQ(id_of(folder_.file("large.dcm")), ErrorId::E_IMAGE_SIZE);
+    EXPECT_EQ(id_of(folder_.file("large.dcm")), ErrorId::E_DICOM);
   }
 }
 

@@ -433,7 +433,10 @@ TEST(Hounsfield, WhatCannotBeIsRefused) {
     expect_error(with([&](DicomFacts& f) { f.rescale_slope = bad; }), ErrorId::E_DICOM_VALUE, {"RescaleSlope"});
   }
   expect_error(with([](DicomFacts& f) { f.rescale_intercept = kNan; }), ErrorId::E_DICOM_VALUE, {"RescaleIntercept"});
-  expect_error(with([](DicomFacts& f) { f.rescale_slope.reset(); }), ErrorId::E_DICOM_VALUE, {"missing"});
+  expect_error(with([](DicomFacts& f) { f.rescale_slope.reset(), f.is_signed = false; }), ErrorId::E_DICOM_VALUE,
+               {"missing"});
+  expect_error(with([](DicomFacts& f) { f.rescale_slope.reset(), f.bits_allocated = 32; }), ErrorId::E_DICOM_VALUE,
+               {"missing"});
   expect_error(with([](DicomFacts& f) { f.rescale_intercept.reset(); }), ErrorId::E_DICOM_VALUE, {"missing"});
   expect_error(with([](DicomFacts& f) { f.bits_stored = 17, f.high_bit = 16; }), ErrorId::E_DICOM_VALUE,
                {"BitsStored", "17"});
@@ -447,6 +450,20 @@ TEST(Hounsfield, WhatCannotBeIsRefused) {
   expect_error(with([](DicomFacts& f) { f.rescale_slope = 1e300; }), ErrorId::E_RANGE, {"row 0"});
   expect_error(with([](DicomFacts& f) { f.rescale_intercept = 32668; }), ErrorId::E_RANGE, {"32768"});
   EXPECT_TRUE(with([](DicomFacts& f) { f.rescale_intercept = 32667; }).ok());
+}
+
+// BI-16b: signed values of 16 bits without a slope.
+TEST(Hounsfield, WithoutASlopeSignedValuesAreTakenAsTheyAre) {
+  DicomFile file = file_of({-1024, 0, 2, 100});
+  EXPECT_FALSE(assumes_hu(file.facts));
+  file.facts.rescale_slope.reset();
+  EXPECT_TRUE(assumes_hu(file.facts));
+  file.facts.rescale_intercept = -10;
+  EXPECT_EQ(to_hounsfield(file).value().hu, (std::vector<int16_t>{-1034, -10, -8, 90}));
+  file.facts.rescale_intercept.reset();
+  EXPECT_EQ(to_hounsfield(file).value().hu, (std::vector<int16_t>{-1024, 0, 2, 100}));
+  file.facts.modality = "MR";
+  expect_error(to_hounsfield(file).status(), ErrorId::E_MODALITY, {});
 }
 
 TEST(Hounsfield, PlausibilityIsOfTheWholeSeries) {

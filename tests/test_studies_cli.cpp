@@ -2,8 +2,10 @@
 // the built binary on the reduced model, whose findings mean nothing; what is checked is what was read and what is
 // said.
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "diagnosis/images/png_write.h"
 #include "diagnosis/result.h"
@@ -12,6 +14,7 @@
 #include "tests/support/nifti_writer.h"
 #include "tests/support/reduced_suite.h"
 #include "tests/support/schema_check.h"
+#include "tests/support/zip_writer.h"
 
 namespace spinert {
 namespace {
@@ -236,6 +239,150 @@ TEST_F(StudiesCli, ANiftiVolumeIsReformatted) {
   for (const json& slice : a["slices"]) EXPECT_EQ(slice["candidates"], first["candidates"]) << slice["source"];
   diagnose(path("v.nii") + " -o " + path("b") + " --threads 1");
   EXPECT_EQ(fixed_part("a"), fixed_part("b"));
+}
+
+// The same bytes in an archive and in a folder give the same result.
+TEST_F(StudiesCli, AZipArchive) {
+  ZipWriter zip;
+  for (const int place : {2, 0, 1}) {
+    zip.add(
+        {.name = "DOE^JANE/IM" + std::to_string(place), .content = sagittal(place, "2.25.77").file(), .deflate = true});
+  }
+  zip.add("DOE^JANE/readme.txt", "text");
+  make("study.zip", zip.bytes());
+  series("s", {0, 1, 2});
+  expect_looked_at(diagnose(path("study.zip") + " -o " + path("a")), error());
+  diagnose(path("s") + " -o " + path("b"));
+  EXPECT_EQ(fixed_part("a"), fixed_part("b"));
+  EXPECT_EQ(report("a")["slices"].size(), 3u);
+  EXPECT_EQ(shell("inspect " + path("study.zip")), 0) << error();
+  EXPECT_NE(read(path("stdout")).find("sagittal"), std::string::npos);
+  // A damaged file in it is never left out; what is said of it names no folder.
+  zip.add("DOE^JANE/IM3", sagittal(3, "2.25.77").file().substr(0, 3000));
+  make("study.zip", zip.bytes());
+  EXPECT_EQ(diagnose(path("study.zip") + " -o " + path("c")), 4);
+  EXPECT_NE(error().find("study.zip: entry 5 'IM3'"), std::string::npos) << error();
+  const std::string refused = read(path("c/report.json"));
+  EXPECT_NE(refused.find("study.zip: entry 5 'IM3'"), std::string::npos) << refused;
+  EXPECT_EQ(refused.find("DOE"), std::string::npos);
+  EXPECT_EQ(refused.find(folder_), std::string::npos);
+  // Beside other studies a damaged archive is a failed study of its own.
+  make("all/one.zip", zip.bytes().substr(0, 4000));
+  series("all/two", {0, 1, 2});
+  EXPECT_EQ(diagnose(path("all") + " -o " + path("d")), 11) << error();
+  EXPECT_EQ(names(path("d")), (std::set<std::string>{"2.25.77", "one.zip", "summary.csv"}));
+  EXPECT_EQ(report("d/one.zip")["status"], "failed");
+}
+
+// Every second plane, and it is said wherever the result is.
+TEST_F(StudiesCli, FastLeavesPlanesOutAndSaysSo) {
+  make("v.nii", nifti());
+  diagnose(path("v.nii") + " -o " + path("all"));
+  expect_looked_at(diagnose(path("v.nii") + " --fast -o " + path("fast")), error());
+  const json all = report("all"), fast = report("fast");
+  EXPECT_FALSE(all["input"]["reformat"]["fast"].get<bool>());
+  EXPECT_TRUE(fast["input"]["reformat"]["fast"].get<bool>());
+  EXPECT_EQ(fast["input"]["reformat"]["step_mm"], 6.0);
+  // The planes are some of those that would have been looked at, the one in the middle among them.
+  const json &of_all = all["input"]["reformat"]["position_mm"], &of_fast = fast["input"]["reformat"]["position_mm"];
+  ASSERT_EQ(of_all.size(), 9u);
+  EXPECT_EQ(of_fast, json({of_all[0], of_all[2], of_all[4], of_all[6], of_all[8]}));
+  const auto says = [](const json& reasons) {
+    return std::ranges::any_of(reasons, [](const json& reason) { return reason["code"] == "W_FAST"; });
+  };
+  EXPECT_TRUE(says(fast["reasons"]));
+  EXPECT_FALSE(says(all["reasons"]));
+  EXPECT_NE(read(path("fast/report.html")).find("every second plane"), std::string::npos);
+  EXPECT_NE(read(path("stdout")).find("W_FAST"), std::string::npos);
+  EXPECT_NE(read(path("fast/preview-sagittal-001.png")), read(path("all/preview-sagittal-001.png")));
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST_F(StudiesCli, ProgressForPrograms) {
+  series("all/one", {0, 1}, "2.25.1");
+  series("all/two", {0, 1}, "2.25.2");
+  diagnose(path("all") + " --progress json -o " + path("json"));
+  const std::string results = read(path("stdout"));
+  EXPECT_NE(results.find("summary: "), std::string::npos);
+  EXPECT_EQ(results.find("progress"), std::string::npos);
+  std::vector<double> fractions;
+  for (const std::string& line : lines_of(error())) {
+    const json event = json::parse(line, nullptr, false);
+    if (event.is_discarded()) {
+      EXPECT_TRUE(line.starts_with("spinert: error")) << line;
+      continue;
+    }
+    EXPECT_EQ(event["event"], "progress");
+    EXPECT_EQ(event["studies"], 2);
+    EXPECT_EQ(event["name"], event["study"] == 1 ? "2.25.1" : "2.25.2");
+    EXPECT_TRUE(event["slice"] <= event["slices"]);
+    EXPECT_TRUE(event["seconds_left"].is_number() || (event["seconds_left"].is_null() && fractions.size() < 1));
+    fractions.push_back(event["fraction"]);
+  }
+  EXPECT_EQ(fractions, (std::vector<double>{0, 0.25, 0.5, 0.5, 0.75, 1}));
+  // 3D Slicer reads stdout, so results go elsewhere.
+  diagnose(path("all/one") + " --progress slicer -o " + path("slicer"));
+  const auto said = lines_of(read(path("stdout")));
+  ASSERT_EQ(said.size(), 4u) << read(path("stdout"));
+  EXPECT_TRUE(said[0].starts_with("<filter-start><filter-name>SpineRT</filter-name>")) << said[0];
+  EXPECT_EQ(said[1], "<filter-progress>0.5000</filter-progress>");
+  EXPECT_EQ(said[2], "<filter-progress>1.0000</filter-progress>");
+  EXPECT_TRUE(said[3].starts_with("<filter-end>")) << said[3];
+  EXPECT_NE(error().find("report: "), std::string::npos) << error();
+  // Quiet, a bar where there is no terminal, and a form that is none.
+  diagnose(path("all/one") + " --progress none -o " + path("none"));
+  for (const std::string& line : lines_of(error())) EXPECT_TRUE(line.starts_with("spinert: error")) << line;
+  diagnose(path("all/one") + " --progress tty -o " + path("tty"));
+  EXPECT_NE(error().find("[###############...............] 1/2"), std::string::npos) << error();
+  EXPECT_EQ(diagnose(path("all/one") + " --progress xml -o " + path("x")), 2);
+  // No form changes the result, nor whether --resume keeps it.
+  EXPECT_EQ(fixed_part("json/2.25.1"), fixed_part("none"));
+  diagnose(path("all") + " --resume --progress slicer -o " + path("json"));
+  const auto kept = lines_of(read(path("stdout")));
+  ASSERT_EQ(kept.size(), 6u) << read(path("stdout"));
+  EXPECT_EQ(kept[1], "<filter-progress>0.0000</filter-progress>");
+  EXPECT_EQ(kept[4], "<filter-progress>1.0000</filter-progress>");
+}
+
+// BI-16b, BI-20: what the files say of themselves is said again.
+TEST_F(StudiesCli, NotesOfTheFiles) {
+  for (int place = 0; place < 3; ++place) {
+    DicomForge file = sagittal(place, "2.25.77");
+    file.text(0x00280301, "CS", place == 1 ? "YES" : "NO").remove(0x00185100).remove(DicomForge::kSlope);
+    file.remove(DicomForge::kIntercept);
+    make("s/" + std::to_string(place) + ".dcm", file.file());
+  }
+  series("t", {0, 1, 2});
+  const auto notes = [&](const std::string& folder) {
+    std::set<std::string> codes;
+    const json document = report(folder);
+    for (const json& reason : document["reasons"]) {
+      if (reason["code"].get<std::string>().starts_with("W_")) codes.insert(reason["code"]);
+    }
+    return codes;
+  };
+  // Stored values of a scanner with an intercept of -1024: all above water, no Hounsfield units.
+  EXPECT_EQ(diagnose(path("s") + " -o " + path("a")), 4);
+  EXPECT_NE(error().find("E_RANGE"), std::string::npos) << error();
+  for (int place = 0; place < 3; ++place) {
+    DicomForge file = sagittal(place, "2.25.77");
+    file.text(0x00280301, "CS", place == 1 ? "YES" : "NO").remove(0x00185100).remove(DicomForge::kSlope);
+    make("s/" + std::to_string(place) + ".dcm", file.file());
+  }
+  expect_looked_at(diagnose(path("s") + " -o " + path("b")), error());
+  EXPECT_EQ(notes("b"), (std::set<std::string>{"W_RESCALE", "W_BURNED_IN", "W_PATIENT_POSITION"}));
+  EXPECT_NE(read(path("b/report.html")).find("BurnedInAnnotation"), std::string::npos);
+  expect_looked_at(diagnose(path("t") + " -o " + path("c")), error());
+  EXPECT_EQ(notes("c"), std::set<std::string>());
+  // The values are the same; notes are no reason to doubt them.
+  EXPECT_EQ(report("b")["slices"], report("c")["slices"]);
+  EXPECT_EQ(report("b")["status"], report("c")["status"]);
 }
 
 TEST_F(StudiesCli, WithoutTheWorker) {

@@ -73,9 +73,6 @@ class Attributes {
     const auto values = numbers(tag, name, 1);
     return values.empty() ? std::nullopt : std::optional(values.front());
   }
-  // The first of one or more, or nothing: nobody depends on it.
-  std::optional<double> optional_number(const DcmTagKey& tag) { return parse(text(tag)); }
-
   // Sixteen bits of VR US or SS, read as the pixels are: some writers take the other one.
   std::optional<int32_t> padding(const DcmTagKey& tag, const char* name, bool is_signed) {
     DcmElement* element = find(tag);
@@ -137,7 +134,6 @@ void read_identity(Attributes& in, DicomFacts& facts) {
   facts.image_type = in.texts(DCM_ImageType);
   facts.patient_position = in.text(DCM_PatientPosition);
   facts.series_description = in.text(DCM_SeriesDescription);
-  facts.instance_number = in.text(DCM_InstanceNumber);
   facts.burned_in_text = in.text(DCM_BurnedInAnnotation) == "YES";
 }
 
@@ -167,8 +163,6 @@ void read_pixel_module(Attributes& in, DicomFacts& facts) {
   facts.padding_limit = in.padding(DCM_PixelPaddingRangeLimit, "PixelPaddingRangeLimit", facts.is_signed);
   facts.rescale_slope = in.number(DCM_RescaleSlope, "RescaleSlope");
   facts.rescale_intercept = in.number(DCM_RescaleIntercept, "RescaleIntercept");
-  facts.window_centre = in.optional_number(DCM_WindowCenter);
-  facts.window_width = in.optional_number(DCM_WindowWidth);
 }
 
 void read_place(Attributes& in, DicomFacts& facts) {
@@ -183,7 +177,6 @@ void read_place(Attributes& in, DicomFacts& facts) {
     facts.row_spacing = s[0];
     facts.column_spacing = s[1];
   }
-  facts.slice_thickness = in.optional_number(DCM_SliceThickness);
 }
 
 }  // namespace

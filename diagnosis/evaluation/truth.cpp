@@ -117,12 +117,8 @@ Result<Truth> TruthBuilder::finish(const std::string& where) {
 }
 
 Result<std::string> read_text(const std::string& path, uint64_t limit, ErrorId too_large) {
-  const auto bytes = read_input_file(path, limit);
+  const auto bytes = read_input_file(path, limit, too_large);
   if (bytes.ok()) return std::string(bytes.value().begin(), bytes.value().end());
-  if (bytes.status().id() == ErrorId::E_IMAGE_SIZE) {
-    return error(too_large, "the file is too large", path)
-        .expected("at most " + std::to_string(limit) + " bytes", "more");
-  }
   if (bytes.status().id() == ErrorId::E_INPUT_EMPTY) {
     return error(ErrorId::E_INPUT_EMPTY, "cannot read the file", path).hint("Give the path of a readable file.");
   }

@@ -49,7 +49,7 @@ InputStream::~InputStream() {
   if (fd_ >= 0) close(fd_);
 }
 
-Result<InputStream> InputStream::open(const std::string& path, uint64_t max_bytes) {
+Result<InputStream> InputStream::open(const std::string& path, uint64_t max_bytes, ErrorId too_large) {
   // O_NONBLOCK: opening a FIFO that has no writer would wait for ever; for regular files the flag has no effect.
   InputStream file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK), path);
   if (file.fd_ < 0) return no_such_input(std::string("cannot open file: ") + std::strerror(errno), path);
@@ -58,7 +58,7 @@ Result<InputStream> InputStream::open(const std::string& path, uint64_t max_byte
   }
   if (!S_ISREG(file.before_.st_mode)) return no_such_input("not a regular file", path);
   if (file.size() > max_bytes) {
-    return error(ErrorId::E_IMAGE_SIZE, "file too large", path)
+    return error(too_large, "the file is too large", path)
         .expected("at most " + std::to_string(max_bytes) + " bytes", std::to_string(file.size()));
   }
   return file;
@@ -84,8 +84,8 @@ Status InputStream::finish() {
       .hint("Wait until it is completely written, then run again.");
 }
 
-Result<std::vector<uint8_t>> read_input_file(const std::string& path, uint64_t max_bytes) {
-  SPINERT_ASSIGN(InputStream file, InputStream::open(path, max_bytes));
+Result<std::vector<uint8_t>> read_input_file(const std::string& path, uint64_t max_bytes, ErrorId too_large) {
+  SPINERT_ASSIGN(InputStream file, InputStream::open(path, max_bytes, too_large));
   // The size is bounded above, but even that much may be more than the process may have.
   std::vector<uint8_t> bytes;
   try {

@@ -1,8 +1,8 @@
 // input_file.h - reads one input file, whole or piece by piece, or says why not.
 //
 // Errors: E_INPUT_EMPTY (missing, not readable, not a regular file), E_INPUT_READ (the medium failed while reading),
-// E_INPUT_CHANGED (size or time changed while it was read: somebody is still writing it), E_IMAGE_SIZE (larger than
-// max_bytes; nothing is read then), E_OOM_HOST. An empty file is not an error here.
+// E_INPUT_CHANGED (size or time changed while it was read: somebody is still writing it), `too_large`
+// (larger than max_bytes; nothing is read then), E_OOM_HOST. An empty file is not an error here.
 #pragma once
 
 #include <sys/stat.h>
@@ -15,12 +15,14 @@
 
 namespace spinert {
 
-Result<std::vector<uint8_t>> read_input_file(const std::string& path, uint64_t max_bytes);
+Result<std::vector<uint8_t>> read_input_file(const std::string& path, uint64_t max_bytes,
+                                             ErrorId too_large = ErrorId::E_IMAGE_SIZE);
 
 // A file from its first byte to its last, in pieces.
 class InputStream {
  public:
-  static Result<InputStream> open(const std::string& path, uint64_t max_bytes);
+  static Result<InputStream> open(const std::string& path, uint64_t max_bytes,
+                                  ErrorId too_large = ErrorId::E_IMAGE_SIZE);
   ~InputStream();
   InputStream(InputStream&& other) noexcept;
   InputStream& operator=(InputStream&&) = delete;

@@ -124,8 +124,10 @@ Result<Picture> decode(std::span<const uint8_t> bytes, std::string_view name) {
     case ContentKind::nifti:
     case ContentKind::other_picture:
     case ContentKind::gzip:
+    case ContentKind::zip:
     case ContentKind::unknown: {
-      const bool picture_of_other_kind = content.kind != ContentKind::unknown && content.kind != ContentKind::gzip;
+      const bool picture_of_other_kind =
+          content.kind != ContentKind::unknown && content.kind != ContentKind::gzip && content.kind != ContentKind::zip;
       return error(picture_of_other_kind ? ErrorId::E_IMAGE_FORMAT : ErrorId::E_IMAGE_UNKNOWN,
                    std::string(picture_of_other_kind ? "picture format is not read: looks like "
                                                      : "not a picture: looks like ") +

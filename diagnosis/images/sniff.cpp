@@ -48,9 +48,9 @@ constexpr Signature kSignatures[] = {
     {0, "\x1f\x8b"sv, {ContentKind::gzip, "gzip-compressed data"sv, "Unpack it; a picture must be PNG or JPEG."sv}},
     {0,
      "PK\3\4"sv,
-     {ContentKind::unknown, "a zip archive or a PyTorch checkpoint"sv,
-      "Unpack an archive; a checkpoint goes to 'spinert convert'."sv}},
-    {0, "PK\5\6"sv, {ContentKind::unknown, "an empty zip archive"sv, kNotPicture}},
+     {ContentKind::zip, "a zip archive or a PyTorch checkpoint"sv,
+      "'spinert diagnose' reads the DICOM files of an archive; a checkpoint goes to 'spinert convert'."sv}},
+    {0, "PK\5\6"sv, {ContentKind::zip, "an empty zip archive"sv, kNotPicture}},
     {0, "%PDF-"sv, {ContentKind::unknown, "a PDF document"sv, "Export the slice as PNG."sv}},
     {0,
      "\x7f"

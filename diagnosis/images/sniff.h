@@ -14,6 +14,7 @@ enum class ContentKind : unsigned char {
   nifti,          // the same
   other_picture,  // a picture in a format that is not read: E_IMAGE_FORMAT
   gzip,           // E_IMAGE_UNKNOWN; a NIfTI volume if the name says so
+  zip,            // the same; as an examination its DICOM files are read
   unknown,        // anything else: E_IMAGE_UNKNOWN
 };
 

@@ -68,7 +68,12 @@ std::optional<BatchRow> finished_row(const std::string& folder, const std::strin
   if (!json.contains(code) || !json[code].is_number_unsigned()) return std::nullopt;
   BatchRow row{name, text_at(json, "/input/kind"), status, text_at(json, "/alert"), {}, json[code].get<int>(), 0};
   if (json.contains(slices) && json[slices].is_number_unsigned()) row.slices = json[slices].get<int64_t>();
-  if (row.exit_code != 0) row.error = text_at(json, "/reasons/0/code");
+  // The error id of the study, which need not be its first reason.
+  for (int i = 0; row.exit_code != 0 && !row.error.starts_with("E_"); ++i) {
+    const std::string reason = text_at(json, ("/reasons/" + std::to_string(i) + "/code").c_str());
+    if (reason.empty()) break;
+    if (i == 0 || reason.starts_with("E_")) row.error = reason;
+  }
   return row;
 }
 

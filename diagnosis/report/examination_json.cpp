@@ -37,7 +37,7 @@ void write_reformat(JsonText& json, const ReformatFacts& reformat) {
   json.key("reformat").begin_object();
   json.key("interpolation").text("linear");
   json.key("mm_per_pixel").number(reformat.mm_per_pixel);
-  json.key("step_mm").number(reformat.step_mm);
+  json.key("step_mm").number(reformat.step_mm).key("fast").boolean(reformat.fast);
   json.key("midline_mm").number(reformat.midline_mm);
   reals(json, "position_mm", reformat.position_mm);
   json.end();

@@ -27,6 +27,8 @@ class JsonText {
   JsonText& number(float value) { return raw(exact_number(value)); }
   JsonText& number(double value) { return raw(exact_number(value)); }
   JsonText& integer(long long value) { return raw(std::to_string(value)); }
+  // A number as it stands, or null.
+  JsonText& raw_number(std::string_view digits) { return raw(digits); }
   JsonText& boolean(bool value) { return raw(value ? "true" : "false"); }
   JsonText& numbers(std::span<const float> values);
   JsonText& texts(std::span<const std::string> values);

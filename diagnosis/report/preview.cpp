@@ -102,9 +102,11 @@ void draw_vertebra(RgbImage& image, const Vertebra& vertebra, const std::vector<
   draw_text(image, x, y, text, colour, scale);
 }
 
-std::vector<Line> header_lines(const SliceResult& slice, int width, int scale) {
+std::vector<Line> header_lines(const StudyResult& study, const SliceResult& slice, int width, int scale) {
   std::vector<Line> lines;
   wrap(ascii(slice.source), kInk, width, scale, lines);
+  const auto& reformat = study.examination.reformat;
+  if (reformat && reformat->fast) wrap("--fast: every second plane was left out", kAmber, width, scale, lines);
   const std::string_view banner = status_banner(slice.status);
   if (!banner.empty()) wrap(std::string(banner), slice.status == "failed" ? kRed : kAmber, width, scale, lines);
   const Rgb colour = slice.alert == "negative" ? kTeal : slice.alert == "positive" ? kRed : kAmber;
@@ -127,7 +129,7 @@ Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceRe
   std::vector<Line> footer;
   wrap(kResearchLabel, kInk, width, text_scale, footer);
   if (study.demo_model) wrap(kDemoNotice, kQuiet, width, text_scale, footer);
-  const std::vector<Line> header = header_lines(slice, width, text_scale);
+  const std::vector<Line> header = header_lines(study, slice, width, text_scale);
   const int top = height_of(header, text_scale), left = (width - slice_width) / 2;
 
   RgbImage image(width, top + slice_height + height_of(footer, text_scale), kBackground);

@@ -229,7 +229,7 @@ std::string examination_line(const Examination& examination) {
       " x " + mm(grid.plane.row_step) + " x " + mm(grid.slice_step) + " mm";
   if (const auto& reformat = examination.reformat) {
     text += "; reformatted, linear, " + fixed_number(reformat->mm_per_pixel, 3) + " mm a pixel, every " +
-            fixed_number(reformat->step_mm, 3) + " mm";
+            fixed_number(reformat->step_mm, 3) + " mm" + (reformat->fast ? " (--fast: every second plane)" : "");
   }
   return text + (examination.lossy ? "; lossy input" : "");
 }

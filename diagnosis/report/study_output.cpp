@@ -126,7 +126,9 @@ Status StudyOutput::prepare(const std::string& folder) {
     return output_error("cannot create the output folder", folder_, code ? code.value() : errno);
   }
   if (!S_ISDIR(info.st_mode)) return output_error("the output is not a folder", folder_, ENOTDIR);
-  return lock();
+  const Status status = lock();
+  if (!status.ok() && created_) ::rmdir(folder_.c_str());  // fails, as it should, unless the folder is empty
+  return status;
 }
 
 Result<StudyOutput> StudyOutput::open(const std::string& folder, Overwrite overwrite,

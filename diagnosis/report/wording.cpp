@@ -50,6 +50,11 @@ constexpr Words kReasons[] = {
     {"tile_edge", "A vertebra was not seen whole"},
     {"unlinked", "A box belongs to no vertebra"},
     {"W_EXTENSION", "The file's name does not fit its content"},
+    {"W_DUPLICATE", "A slice was there twice"},
+    {"W_RESCALE", "The values were taken for Hounsfield units"},
+    {"W_BURNED_IN", "Text is burned into the pixels"},
+    {"W_PATIENT_POSITION", "How the patient lay is not known"},
+    {"W_FAST", "Every second plane was left out"},
     {"W_LOSSY", "The picture was stored with losses"},
 };
 

@@ -116,15 +116,13 @@ bool fields(Io& io, DicomFacts& f) {
   return io.text(f.transfer_syntax) && io.text(f.sop_class) && io.text(f.sop_instance) && io.text(f.study) &&
          io.text(f.series) && io.text(f.frame_of_reference) && io.text(f.modality) && image_type(io, f.image_type) &&
          io.text(f.photometric) && io.text(f.patient_position) && io.text(f.series_description) &&
-         io.text(f.instance_number) && io.number(f.columns) && io.number(f.rows) && io.number(f.frames) &&
-         io.number(f.samples) && io.number(f.bits_allocated) && io.number(f.bits_stored) && io.number(f.high_bit) &&
-         io.flag(f.is_signed) && io.flag(f.lossy) && io.flag(f.burned_in_text) &&
-         optional_number(io, f.rescale_slope) && optional_number(io, f.rescale_intercept) &&
-         optional_number(io, f.padding_value) && optional_number(io, f.padding_limit) &&
-         optional_number(io, f.window_centre) && optional_number(io, f.window_width) &&
-         optional_vector(io, f.position) && optional_vector(io, f.row_direction) &&
-         optional_vector(io, f.column_direction) && optional_number(io, f.row_spacing) &&
-         optional_number(io, f.column_spacing) && optional_number(io, f.slice_thickness) && io.complete();
+         io.number(f.columns) && io.number(f.rows) && io.number(f.frames) && io.number(f.samples) &&
+         io.number(f.bits_allocated) && io.number(f.bits_stored) && io.number(f.high_bit) && io.flag(f.is_signed) &&
+         io.flag(f.lossy) && io.flag(f.burned_in_text) && optional_number(io, f.rescale_slope) &&
+         optional_number(io, f.rescale_intercept) && optional_number(io, f.padding_value) &&
+         optional_number(io, f.padding_limit) && optional_vector(io, f.position) &&
+         optional_vector(io, f.row_direction) && optional_vector(io, f.column_direction) &&
+         optional_number(io, f.row_spacing) && optional_number(io, f.column_spacing) && io.complete();
 }
 
 Status nonsense() {

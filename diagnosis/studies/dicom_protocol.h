@@ -18,7 +18,7 @@ inline constexpr uint64_t kMaxDicomFileBytes = uint64_t{1} << 30;
 inline constexpr uint32_t kMaxDicomTextBytes = 64u << 10;  // facts or an error, encoded
 inline constexpr size_t kMaxDicomStringBytes = 1024;       // one text value; longer ones are cut
 inline constexpr size_t kMaxDicomImageTypeParts = 16;
-inline constexpr uint32_t kDicomProtocol = 0x31445053;  // "SPD1"
+inline constexpr uint32_t kDicomProtocol = 0x32445053;  // "SPD2"
 
 // Sent once by spinert-dicom, followed by text_bytes of text: the decoding libraries with their versions.
 struct DicomHello {

@@ -9,7 +9,7 @@
 namespace spinert {
 
 Result<DicomFile> read_again(DicomWorker& worker, const DicomFacts& facts) {
-  SPINERT_ASSIGN(DicomFile file, worker.read(facts.path));
+  SPINERT_ASSIGN(DicomFile file, worker.read({facts.path, facts.archive, facts.entry}));
   if (file.facts.sha256 != facts.sha256) {
     return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", facts.path)
         .hint("Wait until the study is complete, then run again.");

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <new>
 
-#include "diagnosis/images/input_file.h"
 #include "diagnosis/images/sniff.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/studies/child_process.h"
@@ -41,11 +40,11 @@ class Worker final : public DicomWorker {
     return status;
   }
 
-  Result<DicomFacts> read_facts(const std::string& path) override {
-    SPINERT_ASSIGN(DicomFile file, ask(path, false));
+  Result<DicomFacts> read_facts(const InputFile& from) override {
+    SPINERT_ASSIGN(DicomFile file, ask(from, false));
     return std::move(file.facts);
   }
-  Result<DicomFile> read(const std::string& path) override { return ask(path, true); }
+  Result<DicomFile> read(const InputFile& from) override { return ask(from, true); }
   const std::string& libraries() const override { return libraries_; }
 
  private:
@@ -66,8 +65,9 @@ class Worker final : public DicomWorker {
     return {};
   }
 
-  Result<DicomFile> ask(const std::string& path, bool pixels) {
-    SPINERT_ASSIGN(const std::vector<uint8_t> bytes, read_input_file(path, kMaxDicomFileBytes));
+  Result<DicomFile> ask(const InputFile& from, bool pixels) {
+    const std::string& path = from.path;
+    SPINERT_ASSIGN(const std::vector<uint8_t> bytes, from.read(kMaxDicomFileBytes));
     if (!looks_like_dicom(bytes.data(), bytes.size())) {
       return error(ErrorId::E_DICOM, "not a DICOM file; it looks like " + std::string(sniff(bytes).name), path)
           .hint("Remove it from the folder, or give it by itself if it is a picture.");
@@ -91,6 +91,8 @@ class Worker final : public DicomWorker {
     }
     if (!file.ok()) return file.status().at(path);
     file.value().facts.path = path;
+    file.value().facts.archive = from.archive;
+    file.value().facts.entry = from.entry;
     file.value().facts.sha256 = to_hex(sha256(bytes.data(), bytes.size()));
     return file;
   }

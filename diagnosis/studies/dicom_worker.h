@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "diagnosis/studies/dicom_archive.h"
 #include "diagnosis/studies/dicom_file.h"
 #include "kernels/base/status.h"
 
@@ -31,14 +32,14 @@ class DicomWorker {
 
   // The facts alone: the pixels are not decoded, but their declared length is checked against what is there.
   //
-  // Errors of a file: those of input_file.h; E_DICOM (not DICOM, damaged), E_DICOM_TRUNCATED, E_DICOM_LENGTH,
-  // E_DICOM_DIM, E_DICOM_VALUE, E_DICOM_TSYNTAX (with the UID and the command that converts), E_MODALITY (holds no
-  // picture), E_SLICE_DECODE (the decoder refused, crashed, or went over a limit). After any of them the next file
-  // works. A worker that ends by itself is started again, three times in a row at most.
-  virtual Result<DicomFacts> read_facts(const std::string& path) = 0;
+  // Errors of a file: those of input_file.h and dicom_archive.h; E_DICOM (not DICOM, damaged), E_DICOM_TRUNCATED,
+  // E_DICOM_LENGTH, E_DICOM_DIM, E_DICOM_VALUE, E_DICOM_TSYNTAX (with the UID and the command that converts),
+  // E_MODALITY (holds no picture), E_SLICE_DECODE (the decoder refused, crashed, or went over a limit). After any of
+  // them the next file works. A worker that ends by itself is started again, three times in a row at most.
+  virtual Result<DicomFacts> read_facts(const InputFile& from) = 0;
 
   // Facts and pixels. Also E_MODALITY (several frames), E_IMAGE_COLOUR (several values per pixel).
-  virtual Result<DicomFile> read(const std::string& path) = 0;
+  virtual Result<DicomFile> read(const InputFile& from) = 0;
 
   // "DCMTK 3.6.7, OpenJPEG 2.5.0".
   virtual const std::string& libraries() const = 0;

@@ -28,6 +28,7 @@ struct StackFacts {
 
 struct ReformatFacts {
   double mm_per_pixel = 0, step_mm = 0;
+  bool fast = false;                // planes were left out on request
   double midline_mm = 0;            // along the left-right axis of the volume
   std::vector<double> position_mm;  // of each slice, from the midline
 };

@@ -34,6 +34,11 @@ void measure(StudyResult& study, SliceSource& source) {
   }
   for (const auto& [index, tracks] : of_slice) {
     const auto read = source.read(static_cast<size_t>(index));
+    if (!read.ok()) {
+      const std::string& slice = study.slices[static_cast<size_t>(index)].source;
+      study.reasons.push_back({std::string(error_name(read.status().id())),
+                               "nothing was measured on " + slice + ": it could not be read a second time"});
+    }
     if (!read.ok() || !read.value().place || !read.value().picture.hu_offset) continue;
     const HuSlice picture = hu_of(read.value());
     const std::vector<Vertebra>& vertebrae = study.slices[static_cast<size_t>(index)].vertebrae;

@@ -35,13 +35,14 @@ Status value_error(const DicomFacts& facts, std::string what) {
 
 Status check_facts(const DicomFacts& facts, size_t stored) {
   if (Status status = check_usable(facts); !status.ok()) return status.at(facts.path);
-  if (!facts.rescale_slope || !facts.rescale_intercept) {
+  const bool known = facts.rescale_slope ? facts.rescale_intercept.has_value() : assumes_hu(facts);
+  if (!known) {
     return value_error(facts, "RescaleSlope or RescaleIntercept is missing, so Hounsfield units are not known");
   }
-  if (!std::isfinite(*facts.rescale_slope) || !(*facts.rescale_slope > 0) || !std::isfinite(*facts.rescale_intercept)) {
+  const double slope = facts.rescale_slope.value_or(1), intercept = facts.rescale_intercept.value_or(0);
+  if (!std::isfinite(slope) || !(slope > 0) || !std::isfinite(intercept)) {
     return value_error(facts, "RescaleSlope or RescaleIntercept cannot be")
-        .expected("a slope above 0, both finite",
-                  std::to_string(*facts.rescale_slope) + ", " + std::to_string(*facts.rescale_intercept));
+        .expected("a slope above 0, both finite", std::to_string(slope) + ", " + std::to_string(intercept));
   }
   if (stored != static_cast<size_t>(facts.columns) * static_cast<size_t>(facts.rows)) {
     return error(ErrorId::E_DICOM_DIM, "number of pixels", facts.path)
@@ -103,7 +104,7 @@ Result<HuSlice> to_hounsfield(const DicomFile& file) {
   const StoredRange padding = padding_range(facts, range);
   const auto first_padding = static_cast<int32_t>(std::min<int64_t>(padding.lowest, INT32_MAX));
   const auto last_padding = static_cast<int32_t>(std::min<int64_t>(padding.highest, INT32_MAX));
-  const double slope = *facts.rescale_slope, intercept = *facts.rescale_intercept;
+  const double slope = facts.rescale_slope.value_or(1), intercept = facts.rescale_intercept.value_or(0);
   HuSlice slice{plane, {}};
   slice.hu.resize(file.stored.size());
   std::vector<double> row(static_cast<size_t>(facts.columns));
@@ -122,6 +123,10 @@ Result<HuSlice> to_hounsfield(const DicomFile& file) {
     }
   }
   return slice;
+}
+
+bool assumes_hu(const DicomFacts& facts) {
+  return !facts.rescale_slope && facts.is_signed && facts.bits_allocated == 16;
 }
 
 Status check_duplicate(const DicomFile& kept, const DicomFile& other) {

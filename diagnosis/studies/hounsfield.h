@@ -18,9 +18,13 @@ bool round_to_int16(const double* values, size_t count, int16_t* out);
 
 // Stored values to Hounsfield units: v * slope + intercept, rounded half to even; padding becomes kAirHu. MONOCHROME1
 // changes nothing: it says how values are displayed, not what they mean. Errors: E_DICOM_VALUE (slope or intercept
-// missing, slope not above zero, not finite; stored values outside their bits), E_RANGE (result outside 16 bits), and
-// those of check_usable() and plane_of().
+// missing where assumes_hu() is false, slope not above zero, not finite; stored values outside their bits), E_RANGE
+// (result outside 16 bits), and those of check_usable() and plane_of().
 Result<HuSlice> to_hounsfield(const DicomFile& file);
+
+// The file has no RescaleSlope, and its values are signed and of 16 bits: they are taken with a slope of 1 and, without
+// RescaleIntercept, as Hounsfield units. What is no CT is refused before that is asked.
+bool assumes_hu(const DicomFacts& facts);
 
 // E_GEOM_DUPLICATE unless the two files, which lie at the same place, show the same.
 Status check_duplicate(const DicomFile& kept, const DicomFile& other);

@@ -86,7 +86,7 @@ Result<NiftiFile> read(NiftiBytes& bytes, const std::string& where, NiftiTransfo
 }  // namespace
 
 Result<NiftiFile> read_nifti(const std::string& path, NiftiTransform prefer) {
-  SPINERT_ASSIGN(InputStream file, InputStream::open(path, kMaxNiftiFileBytes));
+  SPINERT_ASSIGN(InputStream file, InputStream::open(path, kMaxNiftiFileBytes, ErrorId::E_NIFTI));
   NiftiBytes bytes(file, path);
   return read(bytes, path, prefer);
 }

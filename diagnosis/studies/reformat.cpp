@@ -123,8 +123,8 @@ double position_on(const BodyAxis& axis, const Grid& grid, double index) {
 
 Status check_rules(const ReformatRules& rules) {
   const bool sound = rules.mm_per_pixel > 0 && std::isfinite(rules.mm_per_pixel) && rules.step_mm > 0 &&
-                     std::isfinite(rules.step_mm) && rules.half_width_mm >= 0 && std::isfinite(rules.half_width_mm) &&
-                     rules.max_slice_mm > 0;
+                     rules.every > 0 && std::isfinite(rules.step_mm) && rules.half_width_mm >= 0 &&
+                     std::isfinite(rules.half_width_mm) && rules.max_slice_mm > 0;
   if (sound) return {};
   return error(ErrorId::E_USAGE, "sizes of sagittal pictures must be above zero")
       .expected("mm per pixel, step, half width", std::to_string(rules.mm_per_pixel) + ", " +
@@ -203,7 +203,8 @@ Result<ReformatPlan> plan_reformat(const Volume& volume, const ReformatRules& ru
   // Of two voxels equally near, the one further left in the patient, however the volume lies.
   const double nearest = axes.left.sign > 0 ? std::floor(middle + 0.5) : std::ceil(middle - 0.5);
   const int centre = static_cast<int>(std::clamp(nearest, 0.0, static_cast<double>(last)));
-  const int step = static_cast<int>(std::clamp(std::floor(rules.step_mm / axes.left.spacing + 0.5), 1.0, last + 1.0));
+  const double nearest_step = std::clamp(std::floor(rules.step_mm / axes.left.spacing + 0.5), 1.0, last + 1.0);
+  const int step = static_cast<int>(std::min(nearest_step * rules.every, last + 1.0));
   ReformatPlan plan;
   plan.midline_mm = position_on(axes.left, grid, middle);
   plan.step_mm = step * axes.left.spacing;

@@ -17,6 +17,7 @@ namespace spinert {
 struct ReformatRules {
   double mm_per_pixel = 0.5;
   double step_mm = 3;         // distance of neighbouring planes; the nearest whole number of voxels, at least one
+  int every = 1;              // only each so many-th of these planes, counted from the one in the middle
   double half_width_mm = 50;  // planes up to so far from the midline on each side
   double max_slice_mm = 3;    // voxels longer than this within the planes are refused, E_GEOM_COARSE
 };

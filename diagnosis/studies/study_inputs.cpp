@@ -1,13 +1,16 @@
 #include "diagnosis/studies/study_inputs.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "diagnosis/picture_source.h"
 #include "diagnosis/report/text.h"
+#include "diagnosis/studies/dicom_archive.h"
 #include "diagnosis/studies/dicom_volume.h"
+#include "diagnosis/studies/hounsfield.h"
 #include "diagnosis/studies/reformat.h"
 #include "diagnosis/studies/series.h"
 #include "diagnosis/studies/volume_source.h"
@@ -20,10 +23,14 @@ namespace {
 
 // Of a reformat where the model does not say what it was trained at.
 constexpr double kDefaultMmPerPixel = 0.5;
+constexpr int kFastPlanes = 2;
 
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+// Where a file lies: files that cannot be read belong to the study of that place.
+std::string folder_of(const Input& input) {
+  const std::string& path = input.archive ? input.archive->entry_name(input.entry) : input.path;
+  const size_t slash = path.find_last_of(input.archive ? "/\\" : "/");
+  const std::string folder = slash == std::string::npos ? std::string() : path.substr(0, slash);
+  return input.archive ? input.archive->path() + ":" + folder : folder;
 }
 
 // Letters, digits, '.', '-' and '_' of a text that came from a file.
@@ -43,11 +50,11 @@ struct FactsOfFile {
   Status problem;
 };
 
-std::vector<FactsOfFile> read_all_facts(const std::vector<std::string>& paths, DicomReaders& readers,
+std::vector<FactsOfFile> read_all_facts(const std::vector<Input>& inputs, DicomReaders& readers,
                                         const RunControl& control) {
-  std::vector<FactsOfFile> found(paths.size());
-  const Status status = readers.for_each(paths.size(), control, [&](DicomWorker& worker, size_t i) {
-    auto facts = worker.read_facts(paths[i]);
+  std::vector<FactsOfFile> found(inputs.size());
+  const Status status = readers.for_each(inputs.size(), control, [&](DicomWorker& worker, size_t i) {
+    auto facts = worker.read_facts({inputs[i].path, inputs[i].archive, inputs[i].entry});
     facts.ok() ? void(found[i].facts = std::move(facts).value()) : void(found[i].problem = facts.status());
     return Status();
   });
@@ -58,9 +65,9 @@ std::vector<FactsOfFile> read_all_facts(const std::vector<std::string>& paths, D
 }
 
 // The studies of DICOM files, by StudyInstanceUID in the order of their first files.
-std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, DicomReaders& readers,
+std::vector<StudyInput> dicom_studies(const std::vector<Input>& inputs, DicomReaders& readers,
                                       const RunControl& control) {
-  std::vector<FactsOfFile> files = read_all_facts(paths, readers, control);
+  std::vector<FactsOfFile> files = read_all_facts(inputs, readers, control);
   std::vector<StudyInput> studies;
   std::map<std::string, size_t> by_uid;
   std::map<std::string, std::set<size_t>> of_folder;
@@ -74,22 +81,23 @@ std::vector<StudyInput> dicom_studies(const std::vector<std::string>& paths, Dic
       studies.back().name = uid;
     }
     studies[entry->second].dicom.push_back(std::move(*files[i].facts));
-    of_folder[folder_of(paths[i])].insert(entry->second);
+    of_folder[folder_of(inputs[i])].insert(entry->second);
   }
   for (size_t i = 0; i < files.size(); ++i) {
     if (files[i].problem.ok()) continue;
-    std::set<size_t>& owners = of_folder[folder_of(paths[i])];
+    std::set<size_t>& owners = of_folder[folder_of(inputs[i])];
     size_t owner = owners.size() == 1 ? *owners.begin() : studies.size();
     if (owners.size() != 1) {
       // Of several studies or of none: one study of all such files of the folder. Its name must not be a file's.
-      const auto [entry, is_new] = lost.try_emplace(folder_of(paths[i]), studies.size());
+      const auto [entry, is_new] = lost.try_emplace(folder_of(inputs[i]), studies.size());
       owner = entry->second;
       if (is_new) {
         studies.emplace_back();
         studies.back().name = "unreadable";
       }
     }
-    studies[owner].unread.push_back({paths[i], files[i].problem, InputKind::dicom});
+    studies[owner].unread.push_back(inputs[i]);
+    studies[owner].unread.back().problem = files[i].problem;
   }
   return studies;
 }
@@ -115,12 +123,40 @@ void note_missing(const StudyInput& study, const SeriesGeometry& geometry, Exami
   }
 }
 
-ReformatRules rules_of(const PipelineConfig& config) {
+// What the files say, or do not say, about themselves.
+void note_facts(std::span<const DicomFacts> files, Examination& examination) {
+  const auto count = [files](auto holds) { return static_cast<size_t>(std::ranges::count_if(files, holds)); };
+  if (const size_t n = count(assumes_hu); n > 0) {
+    examination.notes.push_back(
+        {"W_RESCALE", counted(n, "file") + " without RescaleSlope: signed values of 16 bits were taken with a "
+                                           "slope of 1, and as Hounsfield units where the intercept is missing"});
+  }
+  if (const size_t n = count(std::mem_fn(&DicomFacts::burned_in_text)); n > 0) {
+    examination.notes.push_back({"W_BURNED_IN", counted(n, "file") +
+                                                    " with text in the pixels (BurnedInAnnotation): it may hide or "
+                                                    "imitate bone, and the previews may show a patient's name"});
+  }
+  if (examination.patient_position.empty()) {
+    examination.notes.push_back({"W_PATIENT_POSITION",
+                                 "the files do not say how the patient lay; the pictures are turned by the direction "
+                                 "cosines alone, as always"});
+  }
+}
+
+void note_fast(const StudyOptions& options, Examination& examination) {
+  if (!options.fast) return;
+  examination.notes.push_back({"W_FAST",
+                               "--fast: every second sagittal plane was left out; what only those show was not seen, "
+                               "and a vertebra or a disease in few planes may be missed"});
+}
+
+ReformatRules rules_of(const PipelineConfig& config, const StudyOptions& options) {
   ReformatRules rules;
   rules.mm_per_pixel = config.spacing.mm_per_pixel > 0 ? config.spacing.mm_per_pixel : kDefaultMmPerPixel;
   rules.step_mm = config.spacing.sagittal_step;
   rules.half_width_mm = config.spacing.half_width;
   rules.max_slice_mm = config.spacing.max_slice;
+  if (options.fast) rules.every = kFastPlanes;
   return rules;
 }
 
@@ -156,6 +192,7 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
   examination.series_choice = choice.why;
   examination.stack = {geometry.grid, orientation_name(chosen.orientation), geometry.tilt_degrees, {}};
   note_missing(study, geometry, examination);
+  note_facts(files, examination);
   if (chosen.orientation == Orientation::sagittal) {
     SPINERT_TRY(check_duplicates(study.dicom, geometry, readers, control));
     return native_source(std::move(files), config.spacing.mm_per_pixel, std::move(examination), readers);
@@ -165,7 +202,8 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
         .hint("Give a native sagittal series.");
   }
   SPINERT_ASSIGN(Volume volume, read_dicom_volume(study.dicom, geometry, readers, control));
-  return reformat_source(std::move(volume), rules_of(config), std::move(examination));
+  note_fast(options, examination);
+  return reformat_source(std::move(volume), rules_of(config, options), std::move(examination));
 }
 
 Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const StudyOptions& options,
@@ -179,7 +217,8 @@ Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const S
   const Grid& grid = file.volume.grid;
   examination.stack = {
       grid, orientation_name(orientation_of(cross(grid.plane.column_step, grid.plane.row_step))), 0, {}};
-  return reformat_source(std::move(file.volume), rules_of(config), std::move(examination));
+  note_fast(options, examination);
+  return reformat_source(std::move(file.volume), rules_of(config, options), std::move(examination));
 }
 
 }  // namespace
@@ -187,11 +226,15 @@ Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const S
 std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers, const RunControl& control) {
   StudyInput pictures;
   pictures.name = "pictures";
-  std::vector<std::string> dicom;
-  std::vector<StudyInput> volumes;
+  std::vector<Input> dicom;
+  std::vector<StudyInput> archives, volumes;
   for (Input& input : inputs) {
     if (input.problem.ok() && input.kind == InputKind::dicom) {
-      dicom.push_back(std::move(input.path));
+      dicom.push_back(std::move(input));
+    } else if (input.kind == InputKind::dicom) {
+      archives.emplace_back();
+      archives.back().name = file_name_of(input.path);
+      archives.back().unread.push_back(std::move(input));
     } else if (input.problem.ok() && input.kind == InputKind::nifti) {
       volumes.emplace_back();
       volumes.back().name = file_name_of(input.path);
@@ -203,6 +246,7 @@ std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& r
   std::vector<StudyInput> studies;
   if (!pictures.pictures.empty()) studies.push_back(std::move(pictures));
   if (!dicom.empty()) std::ranges::move(dicom_studies(dicom, readers, control), std::back_inserter(studies));
+  std::ranges::move(archives, std::back_inserter(studies));
   std::ranges::move(volumes, std::back_inserter(studies));
   SourceNames names;
   for (StudyInput& study : studies) study.name = names.add(folder_name(study.name));

@@ -1,5 +1,5 @@
 // study_inputs.h - from the files of a command line to studies: all pictures are one, DICOM files are one for each
-// StudyInstanceUID, every NIfTI file is one.
+// StudyInstanceUID, whether they lie in folders or in zip archives, every NIfTI file is one.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ struct StudyInput {
   std::vector<Input> pictures;  // of the one study of pictures
   std::string nifti;            // path
   std::vector<DicomFacts> dicom;
-  std::vector<Input> unread;  // DICOM files of this study's folders that could not be read, each with its problem
+  std::vector<Input> unread;  // DICOM files of this study's folders that could not be read, each with its problem; or
+                              // one archive that could not
 };
 
 // `readers` may be empty if there is no DICOM file; with one it must not be. The files are looked at, their pixels are
@@ -39,6 +40,7 @@ struct StudyOptions {
   std::optional<double> hu_offset;  // of pictures
   std::string series_uid;           // the series to take; empty: the rules of choose_series()
   int allow_gaps = 0;               // slices that may be missing or unreadable
+  bool fast = false;                // of a reformat every second plane only
   NiftiTransform transform = NiftiTransform::automatic;
 };
 

@@ -115,7 +115,7 @@ class NativeSource : public ExaminationSource {
 Result<std::unique_ptr<SliceSource>> reformat_source(Volume volume, const ReformatRules& rules,
                                                      Examination examination) {
   SPINERT_ASSIGN(ReformatPlan plan, plan_reformat(volume, rules));
-  examination.reformat = {rules.mm_per_pixel, plan.step_mm, plan.midline_mm, plan.position_mm};
+  examination.reformat = {rules.mm_per_pixel, plan.step_mm, rules.every > 1, plan.midline_mm, plan.position_mm};
   return std::unique_ptr<SliceSource>(
       std::make_unique<ReformatSource>(std::move(volume), std::move(plan), std::move(examination)));
 }

@@ -1,9 +1,11 @@
-"""Writes the seeds of the fuzz targets geometry and nifti into tests/fuzz/seeds. Needs nothing but Python.
+"""Writes the seeds of the fuzz targets geometry, nifti and zip into tests/fuzz/seeds. Needs nothing but Python.
 
     python3 tests/fuzz/make_seeds.py
 """
 import gzip
+import io
 import struct
+import zipfile
 from pathlib import Path
 
 SEEDS = Path(__file__).with_name("seeds")
@@ -44,6 +46,21 @@ def nifti2(order: str = "<") -> bytes:
     return bytes(header) + bytes(4) + struct.pack(f"{order}24h", *range(24))
 
 
+def archive(packing: int, comment: bytes = b"", stream: bool = False) -> bytes:
+    class Pipe(io.BytesIO):  # sizes go behind the data where the archiver cannot go back
+        def seek(self, *place: int) -> int:
+            if stream:
+                raise OSError
+            return super().seek(*place)
+
+    file = Pipe()
+    with zipfile.ZipFile(file, "w", packing) as out:
+        for name, data in (("A/IM1", bytes(128) + b"DICM" + bytes(200)), ("A/IM2", b"two" * 50), ("empty", b"")):
+            out.writestr(zipfile.ZipInfo(name), data, packing)
+        out.comment = comment
+    return file.getvalue()
+
+
 def write(target: str, name: str, data: bytes) -> None:
     path = SEEDS / target / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +75,10 @@ def main() -> None:
     write("nifti", "nifti2_swapped.nii", nifti2(">"))
     write("nifti", "float32.nii.gz", gzip.compress(nifti1(16, "f"), mtime=0))
     write("nifti", "members.nii.gz", gzip.compress(nifti1(4, "h")[:400], mtime=0) + gzip.compress(nifti1(4, "h")[400:], mtime=0))
+
+    write("zip", "stored", archive(zipfile.ZIP_STORED))
+    write("zip", "deflated", archive(zipfile.ZIP_DEFLATED, b"a comment"))
+    write("zip", "stream", archive(zipfile.ZIP_DEFLATED, stream=True))
 
     # The first byte: gaps allowed or not; then a byte for each slice that says what is odd about it (fuzz_geometry.cpp).
     write("geometry", "stack", bytes(17))

@@ -1,0 +1,34 @@
+// fuzz_zip.cpp - any bytes as a zip archive of DICOM files: listed, each entry's first bytes and all of them. What is
+// read has the size that was declared and begins with what was shown of it.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "diagnosis/studies/dicom_archive.h"
+#include "tests/fuzz/fuzz_bytes.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace spinert;
+  constexpr uint64_t kMaxEntry = 1 << 20;
+  constexpr size_t kHead = 1024;
+  // The reader takes a path.
+  static const int file = memfd_create("zip", MFD_CLOEXEC);
+  static const std::string path = "/proc/self/fd/" + std::to_string(file);
+  FUZZ_CHECK(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == static_cast<ssize_t>(size));
+  const auto archive = DicomArchive::open(path);
+  if (!archive.ok()) {
+    FUZZ_CHECK(exit_code(archive.status().id()) >= 4 && exit_code(archive.status().id()) <= 9);
+    return 0;
+  }
+  for (size_t i = 0; i < archive.value()->size(); ++i) {
+    const auto head = archive.value()->head(i, kHead);
+    const auto whole = archive.value()->read(i, kMaxEntry);
+    FUZZ_CHECK(head.ok() || head.status().id() == ErrorId::E_DICOM);
+    if (!whole.ok()) continue;
+    FUZZ_CHECK(head.ok() && head.value().size() == std::min(kHead, whole.value().size()));
+    FUZZ_CHECK(std::equal(head.value().begin(), head.value().end(), whole.value().begin()));
+  }
+  return 0;
+}
