@@ -101,14 +101,14 @@ int lie(const std::string& kind) {
   if (kind == "cut-facts") text.resize(text.size() / 2);
   if (kind == "more-facts") text += '\0';
   reply.text_bytes = static_cast<uint32_t>(text.size());
-  reply.pixel_bytes = file.stored.size() * 4;
+  reply.data_bytes = file.stored.size() * 4;
   if (kind == "nonce") ++reply.nonce;
   if (kind == "magic") reply.protocol = 7;
   if (kind == "error-id") reply.error = 250;
   if (kind == "error-with-pixels") reply.error = static_cast<uint32_t>(ErrorId::E_DICOM);
   if (kind == "long-text") reply.text_bytes = 1u << 31;
-  if (kind == "more-pixels") reply.pixel_bytes += 4;
-  if (kind == "many-pixels") reply.pixel_bytes = uint64_t{1} << 62;
+  if (kind == "more-pixels") reply.data_bytes += 4;
+  if (kind == "many-pixels") reply.data_bytes = uint64_t{1} << 62;
   write_pipe(STDOUT_FILENO, &reply, sizeof reply, kNoDeadline);
   write_pipe(STDOUT_FILENO, text.data(), text.size(), kNoDeadline);
   if (kind == "half-pixels") return write_pipe(STDOUT_FILENO, file.stored.data(), 8, kNoDeadline) == PipeEnd::done;

@@ -116,7 +116,7 @@ std::vector<Line> header_lines(const SliceResult& slice, int width, int scale) {
 
 }  // namespace
 
-Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceResult& slice) {
+RgbImage preview_image(const StudyResult& study, const SliceResult& slice) {
   const bool has_picture = !slice.preview.empty() && slice.width > 0 && slice.height > 0 &&
                            slice.preview.size() == static_cast<size_t>(slice.width) * static_cast<size_t>(slice.height);
   const int scale = has_picture && std::max(slice.width, slice.height) > kSmallSide ? 1 : has_picture ? 2 : 1;
@@ -151,6 +151,10 @@ Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceRe
     draw_text(image, (width - size.width) / 2, y, banner, kWhite, big);
   }
   draw_lines(image, top + slice_height, footer, text_scale);
+  return image;
+}
+
+Result<std::vector<uint8_t>> preview_png(const RgbImage& image) {
   const PngText label{"Description", kResearchLabel};
   return encode_png_rgb(image.width, image.height, image.value, &label);
 }

@@ -165,7 +165,7 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
         .hint("Give a native sagittal series.");
   }
   SPINERT_ASSIGN(Volume volume, read_dicom_volume(study.dicom, geometry, readers, control));
-  return reformat_source(std::move(volume), rules_of(config), std::move(examination));
+  return reformat_source(std::move(volume), rules_of(config), std::move(examination), std::move(files));
 }
 
 Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const StudyOptions& options,
