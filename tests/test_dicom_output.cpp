@@ -264,7 +264,7 @@ TEST_F(DicomOutput, TheSameBytesTwiceAndOtherUidsForAnotherRun) {
   series("s", 2);
   diagnose(path("s") + " -o " + path("a") + " --dicom-output --threads 2");
   diagnose(path("s") + " -o " + path("b") + " --dicom-output --threads 1");
-  diagnose(path("s") + " -o " + path("c") + " --dicom-output --threshold 0.01");
+  diagnose(path("s") + " -o " + path("c") + " --dicom-output --threshold 0.4");
   diagnose(path("s") + " -o " + path("d") + " --dicom-output --dicom-time 20300405060708");
   ASSERT_EQ(dicom_names("a").size(), 3u) << error();
   for (const std::string& name : dicom_names("a")) {
@@ -444,7 +444,7 @@ TEST(DicomObjects, UidsAndTexts) {
   EXPECT_TRUE(uid_of_hex(std::string(32, 'g')).empty());
   EXPECT_NE(uid_of_text("a"), uid_of_text("b"));
   EXPECT_LE(uid_of_text("a").size(), 64u);
-  EXPECT_EQ(ascii_text("K\u00fcmmell's \\ disease\n\u2028", 64), "Kuemmell's / disease?");
+  EXPECT_EQ(ascii_text("K\u00fcmmell's \\ disease\n\u2028", 64), "Kuemmell's / disease??");
   EXPECT_EQ(ascii_text("0123456789", 8), "01234...");
 }
 

@@ -61,7 +61,8 @@ Status DicomResults::add_picture(const SliceResult&, const RgbImage& image) {
   return spill_.append({reinterpret_cast<const char*>(image.value.data()), image.value.size()});
 }
 
-Status DicomResults::try_both(const StudyResult& study) {
+Status DicomResults::try_both(StudyResult study) {
+  study.model_sha256 = to_hex(sha256(nullptr, 0));  // the true one is known at the end
   DicomObject picture = common(study);
   picture.series_number = kPictureSeries;
   picture.series_uid = uid_of_text("trial");
@@ -77,7 +78,6 @@ Status DicomResults::try_both(const StudyResult& study) {
 DicomObject DicomResults::common(const StudyResult& study) const {
   DicomObject object;
   object.device_uid = uid_of_hex(study.model_sha256);
-  if (object.device_uid.empty()) object.device_uid = uid_of_text("trial");  // the hash is known at the end
   object.manufacturer = kMaker;
   object.model_name = ascii_text(study.model_name, kMaxName);
   object.serial_number = study.model_sha256;

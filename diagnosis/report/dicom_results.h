@@ -47,7 +47,7 @@ class DicomResults {
   DicomObject picture_object(const StudyResult& study, size_t slice) const;
   Result<DicomObject> report_object(const StudyResult& study) const;
   Result<std::string> make(size_t source, DicomObject object, std::span<const uint8_t> pixels) const;
-  Status try_both(const StudyResult& study);
+  Status try_both(StudyResult study);
 
   DicomReaders* readers_;
   Spill spill_;  // the pixels of the pictures, one after the other
