@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "diagnosis/images/png_write.h"
+#include "diagnosis/report/structured_report.h"
 #include "diagnosis/result.h"
 #include "diagnosis/studies/dicom_object.h"
 #include "diagnosis/studies/dicom_worker.h"
@@ -166,12 +168,12 @@ TEST_F(DicomOutput, PicturesOfANativeSeries) {
     EXPECT_EQ(file.text(kManufacturer), "SpineRT");
     EXPECT_EQ(file.only(kEquipment).text(kDeviceUid), uid_of_hex(a["model"]["sha256"].get<std::string>()));
     instances.insert(file.text(kSopInstance));
-    // The pixels are those of the preview.
+    // The preview, below lines about the study.
     const auto png = read(path("a/preview-sagittal-" + number + ".png"));
     EXPECT_EQ(file.number(DicomForge::kColumns), png_side(png, 16));
-    EXPECT_EQ(file.number(DicomForge::kRows), png_side(png, 20));
+    EXPECT_GT(file.number(DicomForge::kRows), png_side(png, 20));
     EXPECT_EQ(file.text(DicomForge::kPhotometric), "RGB");
-    const size_t pixels = size_t{3} * png_side(png, 16) * png_side(png, 20);
+    const size_t pixels = size_t{3} * png_side(png, 16) * file.number(DicomForge::kRows);
     EXPECT_EQ(file.elements.at(DicomForge::kPixels).bytes.size(), pixels + pixels % 2);
   }
   EXPECT_EQ(instances.size(), 3u);
@@ -434,6 +436,80 @@ TEST(DicomObjects, SurviveTheirEncodingAndNothingElse) {
   EXPECT_FALSE(decode(lie).ok());
   object.sources.resize(kMaxDicomSources + 1u);
   EXPECT_EQ(encode_dicom_object(object).status().id(), ErrorId::E_INTERNAL);
+}
+
+StudyResult one_vertebra() {
+  StudyResult study;
+  study.status = "completed";
+  study.alert = "negative";
+  study.class_names = {"OVCF", "normal"};
+  study.model_sha256 = std::string(64, 'a');
+  study.examination.frame_of_reference_uid = "2.25.4";
+  SliceResult slice;
+  slice.source = "sagittal-001";
+  slice.place = SlicePlace{{10, 10, {0, 0, 0}, {0, 1, 0}, {0, 0, -1}}, 0, false};
+  Vertebra vertebra;
+  vertebra.id = 1;
+  vertebra.box = {1, 2, 5, 7};
+  slice.vertebrae = {vertebra};
+  study.slices = {slice};
+  TrackResult track;
+  track.track.id = 1;
+  track.track.members = {{0, 0}};
+  track.track.probabilities = {0.25f, 0.75f};
+  track.track.positive_slices = {0, 1};
+  track.track.labels = {"normal"};
+  track.track.consistency = "ok";
+  track.measures = BodyMeasures{20, 21, 22, 150};
+  study.tracks = {track};
+  return study;
+}
+
+std::vector<std::string> codes_of(const std::vector<SrItem>& items, const std::string& name) {
+  std::vector<std::string> found;
+  for (const SrItem& item : items) {
+    if (item.name.value == name) found.push_back(item.code.value);
+  }
+  return found;
+}
+
+TEST(StructuredReport, NoDoubtBecomesNegative) {
+  using Codes = std::vector<std::string>;
+  StudyResult study = one_vertebra();
+  const SrMaker maker{"0", "m", "2.25.1", "key"};
+  auto items = structured_report(study, {}, maker);
+  ASSERT_TRUE(items.ok()) << items.status().to_string();
+  EXPECT_EQ(codes_of(items.value(), "ALERT"), Codes{"NEGATIVE"});
+  EXPECT_EQ(codes_of(items.value(), "STATUS"), (Codes{"COMPLETED", "COMPLETED"}));
+  for (const char* status : {"indeterminate", "partial", "failed", "something new"}) {
+    study.status = status;
+    items = structured_report(study, {}, maker);
+    ASSERT_TRUE(items.ok());
+    EXPECT_EQ(codes_of(items.value(), "ALERT"), Codes{"REVIEW"}) << status;
+    for (const std::string& code : codes_of(items.value(), "STATUS")) EXPECT_NE(code, "COMPLETED") << status;
+    EXPECT_EQ(codes_of(items.value(), "VERTEBRA-ALERT"), Codes{"NO-DISEASE-LABEL"});
+  }
+  study.tracks[0].track.labels = {"OVCF", "normal"};
+  study.tracks[0].track.consistency = "contradictory";
+  EXPECT_EQ(codes_of(structured_report(study, {}, maker).value(), "VERTEBRA-ALERT"), Codes{"DISEASE-LABEL"});
+  study.tracks[0].track.labels.clear();
+  study.tracks[0].track.consistency = "none";
+  EXPECT_EQ(codes_of(structured_report(study, {}, maker).value(), "VERTEBRA-ALERT"), Codes{"REVIEW"});
+}
+
+TEST(StructuredReport, RefusesWhatItCannotSay) {
+  const SrMaker maker{"0", "m", "2.25.1", "key"};
+  const auto refusal = [&maker](const std::function<void(StudyResult&)>& change) {
+    StudyResult study = one_vertebra();
+    change(study);
+    return structured_report(study, {}, maker).status().id();
+  };
+  EXPECT_EQ(refusal([](StudyResult& s) { s.tracks[0].track.probabilities[0] = NAN; }), ErrorId::E_INTERNAL);
+  EXPECT_EQ(refusal([](StudyResult& s) { s.tracks[0].measures->mean_hu = INFINITY; }), ErrorId::E_INTERNAL);
+  EXPECT_EQ(refusal([](StudyResult& s) { s.slices[0].vertebrae[0].box[2] = INFINITY; }), ErrorId::E_INTERNAL);
+  EXPECT_EQ(refusal([](StudyResult& s) { s.slices[0].place.reset(); }), ErrorId::E_INTERNAL);
+  EXPECT_EQ(refusal([](StudyResult& s) { s.class_names[0] = "a name of 16 char"; }), ErrorId::E_CONFIG);
+  EXPECT_EQ(refusal([](StudyResult& s) { s.class_names[0] = "K\u00fc"; }), ErrorId::E_CONFIG);
 }
 
 TEST(DicomObjects, UidsAndTexts) {

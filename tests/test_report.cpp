@@ -273,6 +273,23 @@ TEST(Preview, IsAPictureOfTheSliceWithTheLabelInIt) {
             preview_png(preview_image(study, study.slices[2])).value());
 }
 
+TEST(Preview, UnderTheStatusOfTheStudy) {
+  StudyResult study = sample::study();
+  const RgbImage below = preview_image(study, study.slices[0]);
+  study.status = "completed";
+  study.alert = "negative";
+  const RgbImage calm = under_study_status(study, below);
+  study.status = "indeterminate";
+  study.alert = "review";
+  const RgbImage doubt = under_study_status(study, below);
+  for (const RgbImage* image : {&calm, &doubt}) {
+    EXPECT_EQ(image->width, below.width);
+    ASSERT_GT(image->height, below.height);
+    EXPECT_TRUE(std::equal(below.value.rbegin(), below.value.rend(), image->value.rbegin()));
+  }
+  EXPECT_NE(calm.value, doubt.value);
+}
+
 TEST(Wording, ColourAndLabelOfAVertebra) {
   const StudyResult study = sample::study();
   const std::vector<Vertebra>& v = study.slices[0].vertebrae;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "diagnosis/report/preview.h"
 #include "diagnosis/report/structured_report.h"
 #include "diagnosis/report/text.h"
 #include "weights/sha256.h"
@@ -88,15 +89,15 @@ DicomObject DicomResults::common(const StudyResult& study) const {
   return object;
 }
 
-DicomObject DicomResults::picture_object(const StudyResult& study, size_t index) const {
+DicomObject DicomResults::picture_object(const StudyResult& study, size_t index, const RgbImage& image) const {
   const SliceResult& slice = study.slices[index];
   DicomObject object = common(study);
   object.series_uid = uid_of_text("pictures of " + run_key_);
   object.series_number = kPictureSeries;
   object.instance_number = static_cast<int32_t>(index + 1);
   object.series_description = ascii_text("SpineRT pictures " + upper(study.status) + ", research use only", kMaxName);
-  object.columns = waiting_[index].width;
-  object.rows = waiting_[index].height;
+  object.columns = image.width;
+  object.rows = image.height;
   object.comments = ascii_text(std::string(kResearchLabel) + " Not for clinical use. Study: " + study.status +
                                    ", alert " + study.alert + ". Slice " + slice.source + ": " + slice.status +
                                    ", alert " + slice.alert + ". Made by a program, seen by nobody.",
@@ -155,7 +156,7 @@ Status DicomResults::write(const StudyResult& study, const std::map<std::string,
   };
   software_ = fact("version") + " (" + fact("commit") + ")";
   run_key_ = key_of(study, files_, software_, time_);
-  std::string pixels;
+  std::vector<uint8_t> pixels;
   size_t index = 0;
   const auto size_of = [this](size_t i) {
     return size_t{3} * static_cast<size_t>(waiting_[i].width) * static_cast<size_t>(waiting_[i].height);
@@ -163,14 +164,17 @@ Status DicomResults::write(const StudyResult& study, const std::map<std::string,
   const Put take = [&](std::string_view part) -> Status {
     while (!part.empty()) {
       const size_t taken = std::min(part.size(), size_of(index) - pixels.size());
-      pixels += part.substr(0, taken);
+      pixels.insert(pixels.end(), part.begin(), part.begin() + static_cast<ptrdiff_t>(taken));
       part.remove_prefix(taken);
       if (pixels.size() < size_of(index)) continue;
-      SPINERT_ASSIGN(const std::string file, make(native_ ? index : 0, picture_object(study, index),
-                                                  {reinterpret_cast<const uint8_t*>(pixels.data()), pixels.size()}));
+      RgbImage picture(waiting_[index].width, waiting_[index].height);
+      picture.value.swap(pixels);
+      pixels.clear();
+      const RgbImage image = under_study_status(study, picture);
+      SPINERT_ASSIGN(const std::string file,
+                     make(native_ ? index : 0, picture_object(study, index, image), image.value));
       const std::string& slice = study.slices[index].source;
       SPINERT_TRY(output.add(dicom_name("picture-" + slice), file, slice));
-      pixels.clear();
       ++index;
     }
     return {};

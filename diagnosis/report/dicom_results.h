@@ -44,7 +44,7 @@ class DicomResults {
   DicomResults(DicomReaders& readers, Spill spill) : readers_(&readers), spill_(std::move(spill)) {}
 
   DicomObject common(const StudyResult& study) const;
-  DicomObject picture_object(const StudyResult& study, size_t slice) const;
+  DicomObject picture_object(const StudyResult& study, size_t slice, const RgbImage& image) const;
   Result<DicomObject> report_object(const StudyResult& study) const;
   Result<std::string> make(size_t source, DicomObject object, std::span<const uint8_t> pixels) const;
   Status try_both(StudyResult study);
