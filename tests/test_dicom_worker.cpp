@@ -200,7 +200,7 @@ TEST_F(DicomWorkers, ACrashIsAnErrorOfOneFile) {
 TEST_F(DicomWorkers, AnAnswerOfTheWriterIsChecked) {
   auto worker = DicomWorker::start(worker_of("misbehave"));
   ASSERT_TRUE(worker.ok()) << worker.status().to_string();
-  const DicomFacts source = worker.value()->read_facts(file('s')).value();
+  const DicomFacts source = worker.value()->read(file('s')).value().facts;
   DicomObject object;
   object.columns = object.rows = 1;
   const auto write = [&](char kind) {
@@ -220,7 +220,7 @@ TEST_F(DicomWorkers, AnAnswerOfTheWriterIsChecked) {
 
 TEST_F(DicomWorkers, FactsAreNoFinishedFile) {
   auto worker = DicomWorker::start(worker_of("misbehave"));
-  const DicomFacts source = worker.value()->read_facts(file('s')).value();
+  const DicomFacts source = worker.value()->read(file('s')).value().facts;
   auto liar = DicomWorker::start(worker_of("honest"));
   ASSERT_TRUE(liar.ok());
   DicomObject object;
