@@ -152,7 +152,7 @@ Status StudyRun::take(SliceResult slice, size_t total) {
   SPINERT_TRY(slices_json_->append(slice_json(study_, slice, index)));
   const RgbImage image = preview_image(study_, slice);
   SPINERT_ASSIGN(const std::vector<uint8_t> png, preview_png(image));
-  if (dicom_) SPINERT_TRY(dicom_->add_picture(slice, image));
+  if (dicom_) SPINERT_TRY(dicom_->add_picture(image));
   std::string name = preview_name(slice.source);
   for (int i = 2; !preview_names_.insert(name).second; ++i) {
     name = preview_name(slice.source + '-' + std::to_string(i));

@@ -57,7 +57,7 @@ Result<DicomResults> DicomResults::start(const StudyResult& study, const SliceSo
   return results;
 }
 
-Status DicomResults::add_picture(const SliceResult&, const RgbImage& image) {
+Status DicomResults::add_picture(const RgbImage& image) {
   waiting_.push_back({image.width, image.height});
   return spill_.append({reinterpret_cast<const char*>(image.value.data()), image.value.size()});
 }

@@ -1,7 +1,7 @@
 // dicom_results.h - the DICOM files of a study: every preview as a Secondary Capture, and one structured report.
 //
 //   auto results = DicomResults::start(study, source, readers, spill, time);   // refuses early what cannot be written
-//   results.add_picture(slice, image);                                         // of every slice, in order
+//   results.add_picture(image);                                                // of every slice, in order
 //   results.write(study, tool, output);                                        // stages the files
 //
 // The pictures wait on the disk until the status of the study is known. Patient names never come through here: they go
@@ -31,7 +31,7 @@ class DicomResults {
   static Result<DicomResults> start(const StudyResult& study, const SliceSource& source, DicomReaders& readers,
                                     Spill spill, const std::string& time);
 
-  Status add_picture(const SliceResult& slice, const RgbImage& image);
+  Status add_picture(const RgbImage& image);
 
   // study: finished, with as many slices as there are pictures. Errors also: E_OUTPUT.
   Status write(const StudyResult& study, const std::map<std::string, std::string>& tool, StudyOutput& output);
