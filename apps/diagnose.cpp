@@ -31,7 +31,8 @@ struct Arguments {
   std::optional<CanvasMode> canvas;
   StudyOptions study;
   int64_t allow_gaps = 0;
-  bool resume = false;
+  bool resume = false, dicom_output = false;
+  std::string dicom_time;
   std::string used_options;  // for the report: without paths
 };
 
@@ -137,6 +138,7 @@ class DiagnoseRun {
 
   Status look_at(StudyRun& run, const StudyInput& input) {
     SPINERT_TRY(open_pipeline());
+    if (arguments_.dicom_output) run.want_dicom(readers_, arguments_.dicom_time);
     SPINERT_ASSIGN(const auto source, open_study(input, arguments_.study, pipeline_->config(), readers_, control_));
     return run.look_at(*pipeline_, *source, control_);
   }
@@ -304,6 +306,20 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
   command->add_option("--prefer", arguments->transform, "transform of a NIfTI file whose two disagree: sform or qform")
       ->check(CLI::IsMember({"sform", "qform"}))
       ->type_name("NAME");
+  CLI::Option* dicom = command->add_flag(
+      "--dicom-output", arguments->dicom_output,
+      "of a study of DICOM files: also its previews as Secondary Captures and a structured report (dicom-*.dcm)");
+  command
+      ->add_option("--dicom-time", arguments->dicom_time,
+                   "YYYYMMDDHHMMSS, date and time in these files; default: those of the study")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+            return text.size() == 14 && digits ? std::string() : "expected YYYYMMDDHHMMSS";
+          },
+          ""))
+      ->needs(dicom)
+      ->type_name("TIME");
   command->add_flag("--resume", arguments->resume,
                     "of several studies: keep finished results of the same files, model and options, do the rest");
   command->add_flag(
@@ -319,6 +335,7 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
   command->footer(
       "Examples:\n  spinert diagnose slices/ extra.png -o out --threads 2\n"
       "  spinert diagnose slices/ -o out --canvas tight\n"
+      "  spinert diagnose study/ -o out --dicom-output\n"
       "  spinert diagnose study.zip -o out --fast --progress json\n\n"
       "Exit codes: 0 all slices completed; 11 some failed; 13 some must not be read as negative; 2 to 10 no result.");
   command->callback([command, arguments, &invocation] {

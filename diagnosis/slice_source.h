@@ -3,10 +3,12 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "diagnosis/images/picture.h"
 #include "diagnosis/result.h"
+#include "diagnosis/studies/dicom_file.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
@@ -29,6 +31,9 @@ class SliceSource {
   virtual Result<SourceSlice> read(size_t index) = 0;
   // What was examined and how slices were made from it; complete before the first read().
   virtual const Examination& examination() const = 0;
+  // The DICOM files that the slices are made from; of a native series one for each slice, in the same order. None of
+  // pictures and NIfTI volumes.
+  virtual std::span<const DicomFacts> dicom_files() const { return {}; }
 };
 
 }  // namespace spinert

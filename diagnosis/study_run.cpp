@@ -66,6 +66,10 @@ Status StudyRun::look_at(Pipeline& pipeline, SliceSource& source, const RunContr
   study_.examination = source.examination();
   SPINERT_ASSIGN(sections_, output_.spill());
   SPINERT_ASSIGN(slices_json_, output_.spill());
+  if (dicom_readers_) {
+    SPINERT_ASSIGN(Spill pixels, output_.spill());
+    SPINERT_ASSIGN(dicom_, DicomResults::start(study_, source, *dicom_readers_, std::move(pixels), dicom_time_));
+  }
   for (size_t i = 0; i < source.size(); ++i) {
     listener_.begins(study_.slices.size(), source.size(), source.name(i));
     SPINERT_TRY(begin_slice(pipeline, source, i, control));
@@ -146,7 +150,9 @@ Status StudyRun::take(SliceResult slice, size_t total) {
   SPINERT_ASSIGN(const std::string section, slice_section(study_, slice, index));
   SPINERT_TRY(sections_->append(section));
   SPINERT_TRY(slices_json_->append(slice_json(study_, slice, index)));
-  SPINERT_ASSIGN(const std::vector<uint8_t> png, preview_png(study_, slice));
+  const RgbImage image = preview_image(study_, slice);
+  SPINERT_ASSIGN(const std::vector<uint8_t> png, preview_png(image));
+  if (dicom_) SPINERT_TRY(dicom_->add_picture(image));
   std::string name = preview_name(slice.source);
   for (int i = 2; !preview_names_.insert(name).second; ++i) {
     name = preview_name(slice.source + '-' + std::to_string(i));
@@ -161,6 +167,10 @@ Status StudyRun::take(SliceResult slice, size_t total) {
 }
 
 Status StudyRun::publish() {
+  // A study without a result, or a stopped one, leaves nothing that an archive could take for one.
+  if (dicom_ && !whole_run_failed_ && study_.status != "failed" && study_.exit_code < exit_code(ErrorId::E_CANCELLED)) {
+    SPINERT_TRY(dicom_->write(study_, facts_.tool, output_));
+  }
   const PutParts page = [this](const Put& put) -> Status {
     SPINERT_TRY(put(report_html_head(study_)));
     if (!whole_run_failed_ && sections_) SPINERT_TRY(sections_->copy(put));

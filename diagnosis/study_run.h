@@ -16,6 +16,7 @@
 #include <string>
 
 #include "diagnosis/pipeline.h"
+#include "diagnosis/report/dicom_results.h"
 #include "diagnosis/report/report_json.h"
 #include "diagnosis/report/study_output.h"
 #include "diagnosis/result.h"
@@ -39,13 +40,19 @@ class StudyRun {
   StudyRun(StudyOutput output, ReportFacts facts, StudyListener& listener)
       : output_(std::move(output)), facts_(std::move(facts)), listener_(listener) {}
 
+  // Asks for DICOM files among the results, in front of look_at(), which then also has the errors of
+  // DicomResults::start(). `readers` must live as long as this. time: see there.
+  void want_dicom(DicomReaders& readers, const std::string& time) {
+    dicom_readers_ = &readers;
+    dicom_time_ = time;
+  }
   // Every slice through the pipeline; the cancel flag and the deadline of `control` end it. Errors: E_OUTPUT.
   Status look_at(Pipeline& pipeline, SliceSource& source, const RunControl& control);
   // The study failed as a whole. `paths`: replaced by their last part wherever the reasons name them.
   void fail(const Status& status, std::span<const std::string> paths);
   // Leaves the folder as it was.
   void abandon() { output_.abandon(); }
-  // The reports. Errors: E_OUTPUT.
+  // The DICOM files, unless the study failed, and the reports. Errors: E_OUTPUT, those of DicomResults::write().
   Status publish();
 
   StudyResult& study() { return study_; }
@@ -72,6 +79,9 @@ class StudyRun {
   std::deque<Pending> pending_;
   std::set<std::string> preview_names_;
   std::optional<Spill> sections_, slices_json_;  // of the slices so far, for the two reports
+  DicomReaders* dicom_readers_ = nullptr;        // if DICOM files are wanted
+  std::string dicom_time_;
+  std::optional<DicomResults> dicom_;
   bool whole_run_failed_ = false;
   Status problem_;  // of the run, else of its first failed slice
 };

@@ -71,6 +71,21 @@ Result<DicomFile> misbehave(std::span<const uint8_t> bytes, bool) {
   return small_file();
 }
 
+// The last byte of a job, which is one of its pixels, says what the writer does.
+Result<std::string> miswrite(std::span<const uint8_t> job) {
+  const std::string file = std::string(128, '\0') + "DICM";
+  switch (job.back()) {
+    case 'n': return std::string("no DICOM file");
+    case 'h': return file + std::string(8 * job.size() + (size_t{1} << 20), 'h');
+    case 'o': return file;
+    default: {
+      const auto decoded = misbehave(job, false);
+      if (!decoded.ok()) return decoded.status();
+      return file;
+    }
+  }
+}
+
 // A busy machine may take long for one second of a processor; a decoder that only waits is recognised at once.
 constexpr size_t kImpatientFrom = 5000;  // bytes of the file
 DicomLimits short_limits(uint64_t bytes) {
@@ -101,14 +116,14 @@ int lie(const std::string& kind) {
   if (kind == "cut-facts") text.resize(text.size() / 2);
   if (kind == "more-facts") text += '\0';
   reply.text_bytes = static_cast<uint32_t>(text.size());
-  reply.pixel_bytes = file.stored.size() * 4;
+  reply.data_bytes = file.stored.size() * 4;
   if (kind == "nonce") ++reply.nonce;
   if (kind == "magic") reply.protocol = 7;
   if (kind == "error-id") reply.error = 250;
   if (kind == "error-with-pixels") reply.error = static_cast<uint32_t>(ErrorId::E_DICOM);
   if (kind == "long-text") reply.text_bytes = 1u << 31;
-  if (kind == "more-pixels") reply.pixel_bytes += 4;
-  if (kind == "many-pixels") reply.pixel_bytes = uint64_t{1} << 62;
+  if (kind == "more-pixels") reply.data_bytes += 4;
+  if (kind == "many-pixels") reply.data_bytes = uint64_t{1} << 62;
   write_pipe(STDOUT_FILENO, &reply, sizeof reply, kNoDeadline);
   write_pipe(STDOUT_FILENO, text.data(), text.size(), kNoDeadline);
   if (kind == "half-pixels") return write_pipe(STDOUT_FILENO, file.stored.data(), 8, kNoDeadline) == PipeEnd::done;
@@ -117,7 +132,8 @@ int lie(const std::string& kind) {
 }
 
 int be_worker(const std::string& kind) {
-  if (kind == "misbehave") return serve_dicom(STDIN_FILENO, STDOUT_FILENO, {misbehave, "planted", short_limits});
+  if (kind == "misbehave")
+    return serve_dicom(STDIN_FILENO, STDOUT_FILENO, {misbehave, "planted", short_limits, miswrite});
   if (kind == "dies") return 0;
   return lie(kind);
 }
@@ -179,6 +195,38 @@ TEST_F(DicomWorkers, ACrashIsAnErrorOfOneFile) {
     EXPECT_EQ(next.value().facts.path, file('n'));
     EXPECT_EQ(next.value().facts.sha256.size(), 64u);
   }
+}
+
+TEST_F(DicomWorkers, AnAnswerOfTheWriterIsChecked) {
+  auto worker = DicomWorker::start(worker_of("misbehave"));
+  ASSERT_TRUE(worker.ok()) << worker.status().to_string();
+  const DicomFacts source = worker.value()->read(file('s')).value().facts;
+  DicomObject object;
+  object.columns = object.rows = 1;
+  const auto write = [&](char kind) {
+    const uint8_t pixels[3] = {0, 0, static_cast<uint8_t>(kind)};
+    return worker.value()->write(source, object, pixels);
+  };
+  for (const char kind : {'n', 'h', 'c', 'x', 'm'}) {
+    EXPECT_EQ(write(kind).status().id(), ErrorId::E_SLICE_DECODE) << kind;
+    ASSERT_TRUE(write('o').ok()) << kind;
+  }
+  EXPECT_EQ(write('e').status().id(), ErrorId::E_DICOM_VALUE);
+  EXPECT_EQ(write('o').value().size(), 132u);
+  // A file that is no longer the one of the study names another patient, perhaps.
+  write_file(source.path, test::DicomForge().file());
+  EXPECT_EQ(write('o').status().id(), ErrorId::E_INPUT_CHANGED);
+}
+
+TEST_F(DicomWorkers, FactsAreNoFinishedFile) {
+  auto worker = DicomWorker::start(worker_of("misbehave"));
+  const DicomFacts source = worker.value()->read(file('s')).value().facts;
+  auto liar = DicomWorker::start(worker_of("honest"));
+  ASSERT_TRUE(liar.ok());
+  DicomObject object;
+  object.is_report = true;
+  const Status status = liar.value()->write(source, object, {}).status();
+  EXPECT_EQ(status.id(), ErrorId::E_SLICE_DECODE) << status.to_string();
 }
 
 // FS-17: however often it is given, the poison costs its own result and nothing else.

@@ -239,7 +239,7 @@ TEST(ReportHtml, SurvivesNumbersThatAreNone) {
   study.slices[0].vertebrae[1].probabilities.clear();
   const std::string html = page(study);
   EXPECT_EQ(html.find("nan"), std::string::npos);
-  EXPECT_TRUE(preview_png(study, study.slices[0]).ok());
+  EXPECT_TRUE(preview_png(preview_image(study, study.slices[0])).ok());
 }
 
 TEST(ReportHtml, ManySlicesAreNotAllEmbedded) {
@@ -256,7 +256,7 @@ TEST(ReportHtml, ManySlicesAreNotAllEmbedded) {
 TEST(Preview, IsAPictureOfTheSliceWithTheLabelInIt) {
   const StudyResult study = sample::study();
   for (const SliceResult& slice : study.slices) {
-    const auto png = preview_png(study, slice);
+    const auto png = preview_png(preview_image(study, slice));
     ASSERT_TRUE(png.ok()) << png.status().to_string();
     const std::string bytes(png.value().begin(), png.value().end());
     EXPECT_NE(bytes.find(std::string("Description") + '\0' + kResearchLabel), std::string::npos);
@@ -264,12 +264,30 @@ TEST(Preview, IsAPictureOfTheSliceWithTheLabelInIt) {
     const auto read = decode_picture(png.value(), "preview.png");
     ASSERT_FALSE(read.ok());
     EXPECT_EQ(read.status().id(), ErrorId::E_IMAGE_COLOUR);
-    EXPECT_EQ(preview_png(study, slice).value(), png.value());
+    EXPECT_EQ(preview_png(preview_image(study, slice)).value(), png.value());
   }
   // A picture of a failed or indeterminate slice never looks like one of a completed slice.
   SliceResult completed = study.slices[2];
   completed.status = "completed";
-  EXPECT_NE(preview_png(study, completed).value(), preview_png(study, study.slices[2]).value());
+  EXPECT_NE(preview_png(preview_image(study, completed)).value(),
+            preview_png(preview_image(study, study.slices[2])).value());
+}
+
+TEST(Preview, UnderTheStatusOfTheStudy) {
+  StudyResult study = sample::study();
+  const RgbImage below = preview_image(study, study.slices[0]);
+  study.status = "completed";
+  study.alert = "negative";
+  const RgbImage calm = under_study_status(study, below);
+  study.status = "indeterminate";
+  study.alert = "review";
+  const RgbImage doubt = under_study_status(study, below);
+  for (const RgbImage* image : {&calm, &doubt}) {
+    EXPECT_EQ(image->width, below.width);
+    ASSERT_GT(image->height, below.height);
+    EXPECT_TRUE(std::equal(below.value.rbegin(), below.value.rend(), image->value.rbegin()));
+  }
+  EXPECT_NE(calm.value, doubt.value);
 }
 
 TEST(Wording, ColourAndLabelOfAVertebra) {

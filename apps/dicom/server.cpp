@@ -1,5 +1,5 @@
-// server.cpp - fork, decode, answer. The child writes its answer itself; what the loop itself has to say is how a child
-// ended that gave none.
+// server.cpp - fork, do the task, answer. The child writes its answer itself; what the loop itself has to say is how a
+// child ended that gave none.
 #include "apps/dicom/server.h"
 
 #include <fcntl.h>
@@ -47,10 +47,18 @@ class AnswerMark {
   std::atomic<int>* mark_ = nullptr;
 };
 
-bool send(int out, const DicomReply& reply, const std::string& text, std::span<const int32_t> pixels) {
+bool send(int out, const DicomReply& reply, const std::string& text, std::span<const std::byte> data) {
   return write_pipe(out, &reply, sizeof reply, kNoDeadline) == PipeEnd::done &&
          write_pipe(out, text.data(), text.size(), kNoDeadline) == PipeEnd::done &&
-         write_pipe(out, pixels.data(), pixels.size_bytes(), kNoDeadline) == PipeEnd::done;
+         write_pipe(out, data.data(), data.size(), kNoDeadline) == PipeEnd::done;
+}
+
+bool send_result(int out, uint64_t nonce, const std::string& text, std::span<const std::byte> data) {
+  DicomReply reply;
+  reply.nonce = nonce;
+  reply.text_bytes = static_cast<uint32_t>(text.size());
+  reply.data_bytes = data.size();
+  return send(out, reply, text, data);
 }
 
 bool send_error(int out, uint64_t nonce, const Status& status) {
@@ -62,10 +70,11 @@ bool send_error(int out, uint64_t nonce, const Status& status) {
   return send(out, reply, text, {});
 }
 
-Result<DicomFile> decode_or_out_of_memory(const DicomServer& server, std::span<const uint8_t> bytes, bool pixels,
-                                          const DicomLimits& limits) {
+// The result of a task, or that the memory was not enough for it.
+template <class Task>
+auto do_or_out_of_memory(const Task& task, const DicomLimits& limits) -> decltype(task()) {
   try {
-    return server.decode(bytes, pixels);
+    return task();
   } catch (const std::bad_alloc&) {
     return error(ErrorId::E_SLICE_DECODE, "decoding needs more memory than allowed")
         .expected("at most " + std::to_string(limits.memory_bytes >> 20) + " MiB", "more");
@@ -73,24 +82,23 @@ Result<DicomFile> decode_or_out_of_memory(const DicomServer& server, std::span<c
 }
 
 // In the child. Returns only through _exit: destructors and buffers are the loop's.
-[[noreturn]] void decode_and_answer(int out, const DicomServer& server, const DicomRequest& request,
-                                    std::span<const uint8_t> bytes, const DicomLimits& limits, pid_t parent,
-                                    AnswerMark& mark) {
+[[noreturn]] void do_and_answer(int out, const DicomServer& server, const DicomRequest& request,
+                                std::span<const uint8_t> bytes, const DicomLimits& limits, pid_t parent,
+                                AnswerMark& mark) {
   if (!enter_sandbox(limits, parent)) _exit(kNoSandbox);
-  const Result<DicomFile> file = decode_or_out_of_memory(server, bytes, request.pixels != 0, limits);
   bool sent = false;
-  if (file.ok()) {
-    const std::string text = encode_facts(file.value().facts);
-    const std::span<const int32_t> pixels(file.value().stored);
-    DicomReply reply;
-    reply.nonce = request.nonce;
-    reply.text_bytes = static_cast<uint32_t>(text.size());
-    reply.pixel_bytes = pixels.size_bytes();
+  if (request.task == DicomTask::write) {
+    const auto file = do_or_out_of_memory([&] { return server.write(bytes); }, limits);
     mark.begin();
-    sent = send(out, reply, text, pixels);
+    sent = file.ok() ? send_result(out, request.nonce, {}, std::as_bytes(std::span(file.value())))
+                     : send_error(out, request.nonce, file.status());
   } else {
+    const bool pixels = request.task == DicomTask::pixels;
+    const auto file = do_or_out_of_memory([&] { return server.decode(bytes, pixels); }, limits);
+    const std::string text = file.ok() ? encode_facts(file.value().facts) : std::string();
     mark.begin();
-    sent = send_error(out, request.nonce, file.status());
+    sent = file.ok() ? send_result(out, request.nonce, text, std::as_bytes(std::span(file.value().stored)))
+                     : send_error(out, request.nonce, file.status());
   }
   _exit(sent ? 0 : 1);
 }
@@ -146,7 +154,7 @@ bool serve_one(int in, int out, const DicomServer& server, const DicomRequest& r
     close(done[0]);
     // The requests that follow are not for the child. The number stays taken, so that it can open nothing under it.
     dup2(out, in);
-    decode_and_answer(out, server, request, bytes, limits, self, mark);
+    do_and_answer(out, server, request, bytes, limits, self, mark);
   }
   close(done[1]);
   if (child < 0) {
@@ -185,7 +193,10 @@ int serve_dicom(int in, int out, const DicomServer& server) {
     DicomRequest request;
     const PipeEnd end = read_pipe(in, &request, sizeof request, kNoDeadline);
     if (end != PipeEnd::done) return end == PipeEnd::closed ? 0 : 1;
-    if (request.protocol != kDicomProtocol || request.pixels > 1 || request.bytes > kMaxDicomFileBytes) return 1;
+    if (request.protocol != kDicomProtocol || static_cast<uint32_t>(request.task) >= kDicomTasks ||
+        (request.task == DicomTask::write && !server.write) || request.bytes > kMaxDicomFileBytes) {
+      return 1;
+    }
     if (bytes.capacity() > kKeptBytes) std::vector<uint8_t>().swap(bytes);
     try {
       bytes.resize(static_cast<size_t>(request.bytes));

@@ -1,6 +1,6 @@
-// server.h - the loop of spinert-dicom: takes one file after the other and has each decoded in a process of its own.
+// server.h - the loop of spinert-dicom: takes one task after the other and has each done in a process of its own.
 //
-// It knows the protocol and no DICOM: what decodes is a function, so that tests can give it one that crashes.
+// It knows the protocol and no DICOM: what decodes and writes are functions, so that tests can give it ones that crash.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,8 @@ struct DicomServer {
   std::function<Result<DicomFile>(std::span<const uint8_t> bytes, bool pixels)> decode;
   std::string libraries;
   std::function<DicomLimits(uint64_t)> limits = dicom_limits;
+  // Called in the same way for a task that makes a file: the bytes of the request to those of the file.
+  std::function<Result<std::string>(std::span<const uint8_t> job)> write = {};
 };
 
 // Says hello on `out`, then serves requests from `in` until it is closed. The result is the exit code: 0 if `in` ended

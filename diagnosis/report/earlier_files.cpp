@@ -21,9 +21,18 @@ std::string text_of(const json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
+// A name is taken only if it is one that preview_name() or dicom_name() can give: no path comes from a file.
+bool ours(const std::string& name) {
+  constexpr std::string_view kPreview = "preview-", kDicom = "dicom-";
+  if (name.size() > kPreview.size() + 4 && name.starts_with(kPreview)) {
+    return preview_name(name.substr(kPreview.size())) == name;
+  }
+  return name.size() > kDicom.size() + 4 && name.starts_with(kDicom) && dicom_name(name.substr(kDicom.size())) == name;
+}
+
 }  // namespace
 
-std::vector<WrittenFile> earlier_previews(const std::string& folder) {
+std::vector<WrittenFile> earlier_files(const std::string& folder) {
   std::ifstream stream(folder + "/report.json", std::ios::binary | std::ios::ate);
   if (!stream || stream.tellg() > kMostBytes) return {};
   stream.seekg(0);
@@ -38,11 +47,7 @@ std::vector<WrittenFile> earlier_previews(const std::string& folder) {
   if (!files.is_array()) return found;
   for (const json& file : files) {
     WrittenFile written{text_of(file, "name"), text_of(file, "sha256"), {}};
-    // A name is taken only if it is one that preview_name() can give: no path comes from a file.
-    constexpr std::string_view kPrefix = "preview-", kSuffix = ".png";
-    const std::string& name = written.name;
-    if (name.size() <= kPrefix.size() + kSuffix.size() || !name.starts_with(kPrefix)) continue;
-    if (preview_name(name.substr(kPrefix.size())) != name) continue;
+    if (!ours(written.name)) continue;
     found.push_back(std::move(written));
   }
   return found;

@@ -118,7 +118,7 @@ std::vector<Line> header_lines(const StudyResult& study, const SliceResult& slic
 
 }  // namespace
 
-Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceResult& slice) {
+RgbImage preview_image(const StudyResult& study, const SliceResult& slice) {
   const bool has_picture = !slice.preview.empty() && slice.width > 0 && slice.height > 0 &&
                            slice.preview.size() == static_cast<size_t>(slice.width) * static_cast<size_t>(slice.height);
   const int scale = has_picture && std::max(slice.width, slice.height) > kSmallSide ? 1 : has_picture ? 2 : 1;
@@ -153,6 +153,25 @@ Result<std::vector<uint8_t>> preview_png(const StudyResult& study, const SliceRe
     draw_text(image, (width - size.width) / 2, y, banner, kWhite, big);
   }
   draw_lines(image, top + slice_height, footer, text_scale);
+  return image;
+}
+
+RgbImage under_study_status(const StudyResult& study, const RgbImage& picture) {
+  const int scale = picture.width >= kWideText ? 2 : 1;
+  const Rgb colour = study.status != "completed" ? kAmber : study.alert == "positive" ? kRed : kInk;
+  std::vector<Line> lines;
+  wrap("STUDY: status " + study.status + ", alert " + study.alert + ": " + std::string(alert_sentence(study.alert)),
+       colour, picture.width, scale, lines);
+  wrap(std::string(status_sentence(study.status)), kInk, picture.width, scale, lines);
+  wrap("Of " + counted(study.slices.size(), "slice") + " this is one:", kQuiet, picture.width, scale, lines);
+  const int top = height_of(lines, scale);
+  RgbImage image(picture.width, top + picture.height, kBackground);
+  draw_lines(image, 0, lines, scale);
+  std::ranges::copy(picture.value, image.value.begin() + static_cast<ptrdiff_t>(top) * picture.width * 3);
+  return image;
+}
+
+Result<std::vector<uint8_t>> preview_png(const RgbImage& image) {
   const PngText label{"Description", kResearchLabel};
   return encode_png_rgb(image.width, image.height, image.value, &label);
 }

@@ -57,6 +57,17 @@ void remove_stage(const std::string& stage) {
   ::rmdir(stage.c_str());
 }
 
+std::string plain_name(std::string name, std::string_view source, std::string_view suffix) {
+  constexpr size_t kLongest = 120;
+  if (source.ends_with(suffix)) source.remove_suffix(suffix.size());
+  for (const char c : source.substr(0, kLongest)) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    name += plain ? c : '_';
+  }
+  return name.append(suffix);
+}
+
 }  // namespace
 
 StudyOutput::StudyOutput(StudyOutput&& other) noexcept
@@ -224,7 +235,7 @@ Status StudyOutput::publish() {
   std::vector<WrittenFile> earlier;
   // A run that leaves the report where it is, as an evaluation does, leaves its previews, too.
   const bool new_report = std::ranges::find(files_, "report.json", &WrittenFile::name) != files_.end();
-  if (overwrite_ == Overwrite::replace && new_report) earlier = earlier_previews(folder_);
+  if (overwrite_ == Overwrite::replace && new_report) earlier = earlier_files(folder_);
   std::vector<std::string> fresh;  // names that were free before; taken back if the run cannot be published as a whole
   Status status;
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
@@ -250,16 +261,11 @@ Status StudyOutput::publish() {
 }
 
 std::string preview_name(const std::string& source) {
-  constexpr size_t kLongest = 120;
-  std::string_view stem = source;
-  if (stem.ends_with(".png")) stem.remove_suffix(4);
-  std::string name = "preview-";
-  for (const char c : stem.substr(0, kLongest)) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-    name += plain ? c : '_';
-  }
-  return name + ".png";
+  return plain_name("preview-", source, ".png");
+}
+
+std::string dicom_name(const std::string& name) {
+  return plain_name("dicom-", name, ".dcm");
 }
 
 }  // namespace spinert

@@ -21,7 +21,7 @@ namespace spinert {
 
 enum class Overwrite : unsigned char {
   never,    // refuse if the folder holds a result
-  replace,  // replace it, file by file; previews of the old result that the new one does not have are removed
+  replace,  // replace it, file by file; previews and DICOM files of the old result that the new one lacks are removed
   suffix,   // take the first free of OUT, OUT-2, OUT-3, ...
 };
 
@@ -70,5 +70,7 @@ class StudyOutput {
 // "preview-<name>.png" with only letters, digits, '.', '-' and '_' of the slice's name. Two names may give the same
 // one; the caller numbers them.
 std::string preview_name(const std::string& source);
+// "dicom-<name>.dcm" in the same way.
+std::string dicom_name(const std::string& name);
 
 }  // namespace spinert

@@ -2,11 +2,8 @@
 #include "diagnosis/studies/dicom_protocol.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <type_traits>
 
-#include "diagnosis/report/text.h"
+#include "diagnosis/studies/dicom_fields.h"
 
 namespace spinert {
 namespace {
@@ -16,67 +13,6 @@ constexpr int kSlowdown = 10;  // of a decoder under the sanitizers
 #else
 constexpr int kSlowdown = 1;
 #endif
-
-class Writer {
- public:
-  bool text(std::string& value) {
-    const auto length = static_cast<uint16_t>(std::min(value.size(), kMaxDicomStringBytes));
-    put(&length, sizeof length);
-    put(value.data(), length);
-    return true;
-  }
-  template <class T>
-  bool number(T& value) {
-    put(&value, sizeof value);
-    return true;
-  }
-  bool flag(bool& value) {
-    const uint8_t byte = value ? 1 : 0;
-    put(&byte, 1);
-    return true;
-  }
-  // How many items follow.
-  bool count(uint16_t& value) { return number(value); }
-  bool complete() const { return true; }
-  std::string take() { return std::move(bytes_); }
-
- private:
-  void put(const void* from, size_t count) { bytes_.append(static_cast<const char*>(from), count); }
-  std::string bytes_;
-};
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-
-  bool text(std::string& value) {
-    uint16_t length = 0;
-    if (!number(length) || length > kMaxDicomStringBytes || length > rest_.size()) return false;
-    value = clean_utf8(rest_.substr(0, length));
-    rest_.remove_prefix(length);
-    return true;
-  }
-  template <class T>
-  bool number(T& value) {
-    if (rest_.size() < sizeof value) return false;
-    std::memcpy(&value, rest_.data(), sizeof value);
-    rest_.remove_prefix(sizeof value);
-    if constexpr (std::is_floating_point_v<T>) return std::isfinite(value);
-    return true;
-  }
-  // Any other byte than 0 or 1 would be no bool.
-  bool flag(bool& value) {
-    uint8_t byte = 0;
-    if (!number(byte) || byte > 1) return false;
-    value = byte == 1;
-    return true;
-  }
-  bool count(uint16_t& value) { return number(value); }
-  bool complete() const { return rest_.empty(); }
-
- private:
-  std::string_view rest_;
-};
 
 // A flag, then the value if there is one; `transfer` reads or writes it.
 template <class Io, class T, class Transfer>
@@ -150,21 +86,21 @@ DicomLimits dicom_limits(uint64_t file_bytes) {
 }
 
 std::string encode_facts(const DicomFacts& facts) {
-  Writer writer;
+  DicomFieldWriter writer;
   DicomFacts copy = facts;
   fields(writer, copy);
   return writer.take();
 }
 
 Result<DicomFacts> decode_facts(std::string_view bytes) {
-  Reader reader(bytes);
+  DicomFieldReader reader(bytes);
   DicomFacts facts;
   if (!fields(reader, facts)) return nonsense();
   return facts;
 }
 
 std::string encode_error(const Status& status) {
-  Writer writer;
+  DicomFieldWriter writer;
   if (const Status::Detail* detail = status.detail()) {
     for (std::string part : {detail->what, detail->expected, detail->got, detail->hint}) writer.text(part);
   }
@@ -172,7 +108,7 @@ std::string encode_error(const Status& status) {
 }
 
 Status decode_error(uint32_t id, std::string_view bytes) {
-  Reader reader(bytes);
+  DicomFieldReader reader(bytes);
   std::string what, expected, got, hint;
   if (id == 0 || id >= count_of_error_ids() || !reader.text(what) || !reader.text(expected) || !reader.text(got) ||
       !reader.text(hint) || !reader.complete()) {

@@ -28,22 +28,30 @@ struct DicomHello {
   uint32_t unused = 0;
 };
 
-// One file, followed by its bytes.
+enum class DicomTask : uint32_t {
+  facts,   // of a file
+  pixels,  // facts and stored values of a file
+  write,   // a finished file of results: dicom_object.h
+};
+inline constexpr uint32_t kDicomTasks = 3;
+
+// One task, followed by its bytes: those of the file, or what encode_dicom_job() gives.
 struct DicomRequest {
   uint32_t protocol = kDicomProtocol;
-  uint32_t pixels = 0;  // 0: the facts alone; 1: the pixels as well
-  uint64_t nonce = 0;   // random, comes back with the answer: what a decoder wrote for another file is not taken
+  DicomTask task = DicomTask::facts;
+  uint64_t nonce = 0;  // random, comes back with the answer: what a decoder wrote for another file is not taken
   uint64_t bytes = 0;
 };
 
-// Followed by text_bytes (facts if error is 0, else the parts of the error) and pixel_bytes.
+// Followed by text_bytes (facts if error is 0, else the parts of the error) and data_bytes (stored values, or the
+// finished file).
 struct DicomReply {
   uint32_t protocol = kDicomProtocol;
   uint32_t error = 0;  // an ErrorId
   uint64_t nonce = 0;
   uint32_t text_bytes = 0;
   uint32_t unused = 0;
-  uint64_t pixel_bytes = 0;
+  uint64_t data_bytes = 0;
 };
 
 uint32_t count_of_error_ids();

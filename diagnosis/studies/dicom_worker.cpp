@@ -65,6 +65,14 @@ class Worker final : public DicomWorker {
     return {};
   }
 
+  // What a task gave, up to its data: they are still in the pipe.
+  struct Answer {
+    std::string text;
+    uint64_t data_bytes = 0;
+    Deadline deadline;
+    double patience = 0;
+  };
+
   Result<DicomFile> ask(const InputFile& from, bool pixels) {
     const std::string& path = from.path;
     SPINERT_ASSIGN(const std::vector<uint8_t> bytes, from.read(kMaxDicomFileBytes));
@@ -72,23 +80,10 @@ class Worker final : public DicomWorker {
       return error(ErrorId::E_DICOM, "not a DICOM file; it looks like " + std::string(sniff(bytes).name), path)
           .hint("Remove it from the folder, or give it by itself if it is a picture.");
     }
-    if (!process_.running()) {
-      if (strikes_ >= kMaxStrikes) {
-        return error(ErrorId::E_SLICE_DECODE, "the DICOM decoder ended by itself too often and is not started again",
-                     path)
-            .expected("at most " + std::to_string(kMaxStrikes) + " times in a row", std::to_string(strikes_))
-            .hint("Test the decoder with 'spinert-dicom --version'.");
-      }
-      SPINERT_TRY(open());
-    }
+    SPINERT_TRY(make_ready(path));
     bool lost = true;  // whether the worker's state is unknown after this
-    Result<DicomFile> file = exchange(bytes, pixels, lost);
-    if (lost) {
-      process_.stop();
-      ++strikes_;
-    } else {
-      strikes_ = 0;
-    }
+    Result<DicomFile> file = take_file(bytes, pixels, lost);
+    settle(lost);
     if (!file.ok()) return file.status().at(path);
     file.value().facts.path = path;
     file.value().facts.archive = from.archive;
@@ -97,14 +92,53 @@ class Worker final : public DicomWorker {
     return file;
   }
 
-  // One question and its answer.
-  Result<DicomFile> exchange(const std::vector<uint8_t>& bytes, bool pixels, bool& lost) {
-    const double patience = options_.patience_seconds > 0
-                                ? options_.patience_seconds
-                                : dicom_limits(bytes.size()).wall_seconds + kBeyondWorkersLimit;
-    const Deadline deadline = after(patience);
+  Result<std::string> write(const DicomFacts& source, const DicomObject& object,
+                            std::span<const uint8_t> pixels) override {
+    SPINERT_ASSIGN(const std::vector<uint8_t> bytes,
+                   InputFile(source.path, source.archive, source.entry).read(kMaxDicomFileBytes));
+    if (to_hex(sha256(bytes.data(), bytes.size())) != source.sha256) {
+      return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", source.path)
+          .hint("Wait until the study is complete, then run again.");
+    }
+    SPINERT_ASSIGN(const std::string encoded, encode_dicom_object(object));
+    SPINERT_ASSIGN(const std::string job, encode_dicom_job(encoded, bytes, pixels));
+    SPINERT_TRY(make_ready(source.path));
+    bool lost = true;
+    Result<std::string> made = take_made({reinterpret_cast<const uint8_t*>(job.data()), job.size()}, lost);
+    settle(lost);
+    if (!made.ok()) return made.status().at(source.path);
+    return made;
+  }
+
+  // A running process.
+  Status make_ready(const std::string& path) {
+    if (process_.running()) return {};
+    if (strikes_ >= kMaxStrikes) {
+      return error(ErrorId::E_SLICE_DECODE, "the DICOM decoder ended by itself too often and is not started again",
+                   path)
+          .expected("at most " + std::to_string(kMaxStrikes) + " times in a row", std::to_string(strikes_))
+          .hint("Test the decoder with 'spinert-dicom --version'.");
+    }
+    return open();
+  }
+
+  void settle(bool lost) {
+    if (lost) {
+      process_.stop();
+      ++strikes_;
+    } else {
+      strikes_ = 0;
+    }
+  }
+
+  // One task and the text of its answer.
+  Result<Answer> exchange(DicomTask task, std::span<const uint8_t> bytes, bool& lost) {
+    Answer answer;
+    answer.patience = options_.patience_seconds > 0 ? options_.patience_seconds
+                                                    : dicom_limits(bytes.size()).wall_seconds + kBeyondWorkersLimit;
+    answer.deadline = after(answer.patience);
     DicomRequest request;
-    request.pixels = pixels ? 1 : 0;
+    request.task = task;
     request.bytes = bytes.size();
     if (getrandom(&request.nonce, sizeof request.nonce, 0) != sizeof request.nonce) {
       return error(ErrorId::E_INTERNAL, "the system gives no random number");
@@ -112,51 +146,69 @@ class Worker final : public DicomWorker {
     PipeEnd end = PipeEnd::failed;
     {
       const SigpipeGuard guard;
-      end = write_pipe(process_.input(), &request, sizeof request, deadline);
-      if (end == PipeEnd::done) end = write_pipe(process_.input(), bytes.data(), bytes.size(), deadline);
+      end = write_pipe(process_.input(), &request, sizeof request, answer.deadline);
+      if (end == PipeEnd::done) end = write_pipe(process_.input(), bytes.data(), bytes.size(), answer.deadline);
     }
-    if (end != PipeEnd::done) return ended(end, patience);
+    if (end != PipeEnd::done) return ended(end, answer.patience);
 
     DicomReply reply;
-    end = read_pipe(process_.output(), &reply, sizeof reply, deadline);
-    if (end != PipeEnd::done) return ended(end, patience);
+    end = read_pipe(process_.output(), &reply, sizeof reply, answer.deadline);
+    if (end != PipeEnd::done) return ended(end, answer.patience);
     if (reply.protocol != kDicomProtocol || reply.nonce != request.nonce || reply.text_bytes > kMaxDicomTextBytes) {
       return nonsense();
     }
-    std::string text(reply.text_bytes, '\0');
-    end = read_pipe(process_.output(), text.data(), text.size(), deadline);
-    if (end != PipeEnd::done) return ended(end, patience);
+    answer.text.resize(reply.text_bytes);
+    end = read_pipe(process_.output(), answer.text.data(), answer.text.size(), answer.deadline);
+    if (end != PipeEnd::done) return ended(end, answer.patience);
     if (reply.error != 0) {
-      if (reply.pixel_bytes != 0) return nonsense();
+      if (reply.data_bytes != 0) return nonsense();
       lost = false;
-      return decode_error(reply.error, text);
+      return decode_error(reply.error, answer.text);
     }
-    return take_file(reply, text, pixels, deadline, patience, lost);
+    answer.data_bytes = reply.data_bytes;
+    return answer;
   }
 
-  Result<DicomFile> take_file(const DicomReply& reply, const std::string& text, bool pixels, Deadline deadline,
-                              double patience, bool& lost) {
+  Result<DicomFile> take_file(const std::vector<uint8_t>& bytes, bool pixels, bool& lost) {
+    SPINERT_ASSIGN(const Answer answer, exchange(pixels ? DicomTask::pixels : DicomTask::facts, bytes, lost));
     DicomFile file;
-    SPINERT_ASSIGN(file.facts, decode_facts(text));
+    SPINERT_ASSIGN(file.facts, decode_facts(answer.text));
     if (!check_pixel_facts(file.facts).ok()) return nonsense();
     if (!pixels) {
-      if (reply.pixel_bytes != 0) return nonsense();
+      if (answer.data_bytes != 0) return nonsense();
       lost = false;
       return file;
     }
     if (!check_one_grey_frame(file.facts).ok()) return nonsense();
     const size_t count = static_cast<size_t>(file.facts.rows) * static_cast<size_t>(file.facts.columns);
-    if (reply.pixel_bytes != count * sizeof(int32_t)) return nonsense();
-    try {
-      file.stored.resize(count);
-    } catch (const std::bad_alloc&) {
-      return error(ErrorId::E_OOM_HOST, "no memory for the pixels of a DICOM file")
-          .expected(std::to_string(reply.pixel_bytes) + " bytes", "less than that");
-    }
-    const PipeEnd end = read_pipe(process_.output(), file.stored.data(), reply.pixel_bytes, deadline);
-    if (end != PipeEnd::done) return ended(end, patience);
+    if (answer.data_bytes != count * sizeof(int32_t)) return nonsense();
+    SPINERT_TRY(take_data(answer, count, file.stored));
     lost = false;
     return file;
+  }
+
+  Result<std::string> take_made(std::span<const uint8_t> job, bool& lost) {
+    SPINERT_ASSIGN(const Answer answer, exchange(DicomTask::write, job, lost));
+    // A description becomes a few times its size, with the headers of its attributes.
+    if (!answer.text.empty() || answer.data_bytes > 8 * job.size() + (size_t{1} << 20)) return nonsense();
+    std::string made;
+    SPINERT_TRY(take_data(answer, answer.data_bytes, made));
+    if (!looks_like_dicom(reinterpret_cast<const unsigned char*>(made.data()), made.size())) return nonsense();
+    lost = false;
+    return made;
+  }
+
+  // The data of an answer, whose length has been checked.
+  template <class Container>
+  Status take_data(const Answer& answer, size_t count, Container& to) {
+    try {
+      to.resize(count);
+    } catch (const std::bad_alloc&) {
+      return error(ErrorId::E_OOM_HOST, "no memory for what the DICOM decoder gives")
+          .expected(std::to_string(answer.data_bytes) + " bytes", "less than that");
+    }
+    const PipeEnd end = read_pipe(process_.output(), to.data(), answer.data_bytes, answer.deadline);
+    return end == PipeEnd::done ? Status() : ended(end, answer.patience);
   }
 
   static Status nonsense() {

@@ -2,6 +2,8 @@
 // OpenJPEG. Each file is decoded in a process of its own with limits on memory, time and files, so that a crash in a
 // decoder is an error of one file. Protocol and limits: docs/dicom.md.
 //
+// It also makes the DICOM files of results (write()).
+//
 // The program reads a file once, whole, and hands over its bytes: what is hashed is what is decoded. Whether the file
 // is a CT slice is not judged here: ask check_usable (dicom_check.h).
 #pragma once
@@ -12,6 +14,7 @@
 
 #include "diagnosis/studies/dicom_archive.h"
 #include "diagnosis/studies/dicom_file.h"
+#include "diagnosis/studies/dicom_object.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
@@ -40,6 +43,13 @@ class DicomWorker {
 
   // Facts and pixels. Also E_MODALITY (several frames), E_IMAGE_COLOUR (several values per pixel).
   virtual Result<DicomFile> read(const InputFile& from) = 0;
+
+  // The bytes of a DICOM file with a result: `object` for the patient and the study of the file that `source` tells of.
+  // pixels: of a picture, [rows][columns][3]. What comes back is not looked into, except that it is a DICOM file of at
+  // most the length that it can have. Errors: those of input_file.h; E_INPUT_CHANGED (no longer the file of `source`),
+  // E_DICOM_VALUE (its patient or study cannot be taken), E_SLICE_DECODE, E_DICOM_LENGTH, E_INTERNAL.
+  virtual Result<std::string> write(const DicomFacts& source, const DicomObject& object,
+                                    std::span<const uint8_t> pixels) = 0;
 
   // "DCMTK 3.6.7, OpenJPEG 2.5.0".
   virtual const std::string& libraries() const = 0;

@@ -203,7 +203,7 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
   }
   SPINERT_ASSIGN(Volume volume, read_dicom_volume(study.dicom, geometry, readers, control));
   note_fast(options, examination);
-  return reformat_source(std::move(volume), rules_of(config, options), std::move(examination));
+  return reformat_source(std::move(volume), rules_of(config, options), std::move(examination), std::move(files));
 }
 
 Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const StudyOptions& options,

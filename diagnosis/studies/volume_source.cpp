@@ -44,7 +44,8 @@ SourceSlice source_slice(const HuSlice& slice, double position_mm, bool reformat
 // Names, and what does not differ between the sources.
 class ExaminationSource : public SliceSource {
  public:
-  ExaminationSource(Examination examination, size_t count) : examination_(std::move(examination)) {
+  ExaminationSource(Examination examination, std::vector<DicomFacts> files, size_t count)
+      : examination_(std::move(examination)), files_(std::move(files)) {
     for (size_t i = 0; i < count; ++i) names_.push_back(numbered(i, count));
   }
 
@@ -52,9 +53,11 @@ class ExaminationSource : public SliceSource {
   const std::string& name(size_t index) const override { return names_[index]; }
   const std::string& path(size_t) const override { return no_path_; }
   const Examination& examination() const override { return examination_; }
+  std::span<const DicomFacts> dicom_files() const override { return files_; }
 
  protected:
   Examination examination_;
+  std::vector<DicomFacts> files_;
 
  private:
   std::vector<std::string> names_;
@@ -63,8 +66,8 @@ class ExaminationSource : public SliceSource {
 
 class ReformatSource : public ExaminationSource {
  public:
-  ReformatSource(Volume volume, ReformatPlan plan, Examination examination)
-      : ExaminationSource(std::move(examination), plan.planes.size()),
+  ReformatSource(Volume volume, ReformatPlan plan, Examination examination, std::vector<DicomFacts> files)
+      : ExaminationSource(std::move(examination), std::move(files), plan.planes.size()),
         volume_(std::move(volume)),
         plan_(std::move(plan)) {}
 
@@ -80,10 +83,9 @@ class ReformatSource : public ExaminationSource {
 class NativeSource : public ExaminationSource {
  public:
   NativeSource(std::vector<DicomFacts> files, double mm_per_pixel, Examination examination, DicomReaders& readers)
-      : ExaminationSource(std::move(examination), files.size()),
-        files_(std::move(files)),
-        mm_per_pixel_(mm_per_pixel),
-        readers_(readers) {}
+      : ExaminationSource(std::move(examination), {}, files.size()), mm_per_pixel_(mm_per_pixel), readers_(readers) {
+    files_ = std::move(files);
+  }
 
   const std::string& path(size_t index) const override { return files_[index].path; }
 
@@ -105,19 +107,18 @@ class NativeSource : public ExaminationSource {
   }
 
  private:
-  std::vector<DicomFacts> files_;
   double mm_per_pixel_;
   DicomReaders& readers_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<SliceSource>> reformat_source(Volume volume, const ReformatRules& rules,
-                                                     Examination examination) {
+Result<std::unique_ptr<SliceSource>> reformat_source(Volume volume, const ReformatRules& rules, Examination examination,
+                                                     std::vector<DicomFacts> files) {
   SPINERT_ASSIGN(ReformatPlan plan, plan_reformat(volume, rules));
   examination.reformat = {rules.mm_per_pixel, plan.step_mm, rules.every > 1, plan.midline_mm, plan.position_mm};
   return std::unique_ptr<SliceSource>(
-      std::make_unique<ReformatSource>(std::move(volume), std::move(plan), std::move(examination)));
+      std::make_unique<ReformatSource>(std::move(volume), std::move(plan), std::move(examination), std::move(files)));
 }
 
 std::unique_ptr<SliceSource> native_source(std::vector<DicomFacts> files, double mm_per_pixel, Examination examination,

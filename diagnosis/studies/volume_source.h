@@ -13,9 +13,10 @@
 
 namespace spinert {
 
-// Fills examination.reformat. Errors: those of plan_reformat().
-Result<std::unique_ptr<SliceSource>> reformat_source(Volume volume, const ReformatRules& rules,
-                                                     Examination examination);
+// Fills examination.reformat. `files`: that the volume was read from, if they are DICOM files. Errors: those of
+// plan_reformat().
+Result<std::unique_ptr<SliceSource>> reformat_source(Volume volume, const ReformatRules& rules, Examination examination,
+                                                     std::vector<DicomFacts> files = {});
 
 // `files`: of one sagittal series, in order. mm_per_pixel: what the slices are resampled to; 0: as they are.
 std::unique_ptr<SliceSource> native_source(std::vector<DicomFacts> files, double mm_per_pixel, Examination examination,
