@@ -56,7 +56,7 @@ Use::Use(spinert_engine* engine) {
   if (!engine) {
     status_ = misuse("the engine is null");
   } else if (engine->owner != ::getpid()) {
-    status_ = misuse("the engine was opened by another process").hint("Open one after fork().");
+    status_ = misuse("the engine was opened by another process").hint("Open one in the child.");
   } else if (engine->busy.exchange(true, std::memory_order_acquire)) {
     status_ = misuse("the engine is running another call").hint("Wait for it, or open one engine for each thread.");
   } else {

@@ -15,9 +15,9 @@
  *
  * Threads. One engine runs one call at a time, from any thread; a second call meanwhile is refused with SPINERT_USAGE.
  * Several engines may run side by side. Results, errors and strings may be read by several threads at once. A
- * spinert_cancel may be requested by any thread or signal handler at any time. After fork() an engine works in the
- * process that opened it and nowhere else. Callbacks come on the thread of the call. The library starts threads of its
- * own, sets no signal handler, and changes neither locale nor rounding of the caller.
+ * spinert_cancel may be requested by any thread or signal handler at any time. An engine works in the
+ * process that opened it and in no child of it. Callbacks come on the thread of the call. The library starts threads of
+ * its own, sets no signal handler, and changes neither locale nor rounding of the caller.
  *
  * Strings are UTF-8 and end with a zero. What a function gives through a const pointer belongs to the object that it
  * was asked of and lives as long; paths are used as they are. */
@@ -149,8 +149,8 @@ typedef struct spinert_event {
   const char* text;     /* of EVENT_INFO, EVENT_WARNING, EVENT_PROBLEM; else "" */
 } spinert_event;
 
-/* Returns 0, or anything else to cancel the run, and with it options.cancel where that is set. Must not throw; the
- * engine that is running refuses it. */
+/* Returns 0, or anything else to cancel the run, and with it options.cancel where that is set. No exception may leave
+ * it; the engine that is running refuses it. */
 typedef int32_t (*spinert_progress)(const spinert_event* event, void* user);
 
 enum { SPINERT_OVERWRITE_NEVER = 0, SPINERT_OVERWRITE_REPLACE = 1, SPINERT_OVERWRITE_SUFFIX = 2 };
