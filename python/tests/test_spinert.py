@@ -15,8 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 import spinert  # noqa: E402
 
-SLICE = ROOT / "examples" / "slice_001.png"
-
 
 def stable(report: bytes) -> bytes:
     return report.partition(b'\n  "volatile"')[0]
@@ -29,33 +27,34 @@ class Spinert(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         made = subprocess.run([os.environ["MAKE_MODEL"], cls.folder.name], capture_output=True, text=True, check=True)
         cls.model = made.stdout.strip()
+        cls.slice = Path(cls.folder.name) / "slice.png"
         cls.engine = spinert.Engine(cls.model, threads=2)
         cls.addClassCleanup(cls.engine.close)
         cls.out = Path(cls.folder.name) / "out"
         cls.code = subprocess.run(
-            [os.environ["SPINERT_BINARY"], "diagnose", str(SLICE), "--model", cls.model, "-o", str(cls.out)],
+            [os.environ["SPINERT_BINARY"], "diagnose", str(cls.slice), "--model", cls.model, "-o", str(cls.out)],
             capture_output=True, check=False).returncode
         rows, columns = np.mgrid[0:120, 0:100]
         cls.array = ((rows * 7 + columns * 3) % 251).astype(np.uint8)
 
     def test_bytes_give_the_report_of_the_program(self) -> None:
-        study = self.engine.diagnose(SLICE.read_bytes(), names=SLICE.name, previews=True)
+        study = self.engine.diagnose(self.slice.read_bytes(), names=self.slice.name, previews=True)
         self.assertEqual(stable(study.report), stable((self.out / "report.json").read_bytes()))
         self.assertEqual(study.exit_code, self.code)
-        self.assertEqual(study.previews, ((self.out / "preview-slice_001.png").read_bytes(),))
+        self.assertEqual(study.previews, ((self.out / "preview-slice.png").read_bytes(),))
         self.assertEqual(len(study.slices), 1)
         self.assertEqual(set(study.slices[0].vertebrae[0].probabilities), {"OVCF", "OF", "SN", "KD", "PS", "normal"})
 
     def test_paths_give_the_files_of_the_program(self) -> None:
         folder = Path(self.folder.name) / "paths"
         seen = []
-        rows = self.engine.diagnose_paths([SLICE], folder, progress=lambda event: seen.append(event["kind"]))
+        rows = self.engine.diagnose_paths([self.slice], folder, progress=lambda event: seen.append(event["kind"]))
         self.assertEqual([(row.folder, row.exit_code) for row in rows], [(str(folder), self.code)])
-        for name in ("report.html", "preview-slice_001.png"):
+        for name in ("report.html", "preview-slice.png"):
             self.assertEqual((folder / name).read_bytes(), (self.out / name).read_bytes(), name)
         self.assertIn("slice", seen)
         with self.assertRaises(spinert.OutputError):
-            self.engine.diagnose_paths([SLICE], folder)
+            self.engine.diagnose_paths([self.slice], folder)
 
     def test_arrays(self) -> None:
         want = self.engine.diagnose(self.array).slices[0]

@@ -30,7 +30,7 @@ diff -u "$source/tests/embed/symbols.txt" "$work/symbols" ||
 
 mkdir "$work/model"
 model=$("$make_model" "$work/model")
-picture=$source/examples/slice_001.png
+picture=$work/model/slice.png
 want=0
 "$prefix/bin/spinert" diagnose "$picture" --model "$model" -o "$work/want" >/dev/null 2>&1 || want=$?
 [ -e "$work/want/report.json" ] || fail "the program wrote no report (exit code $want)"
