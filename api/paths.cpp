@@ -1,4 +1,6 @@
 // paths.cpp - diagnoses from files and folders into folders of results, as the command line makes them.
+#include <algorithm>
+
 #include "api/handles.h"
 
 namespace spinert::api {
@@ -29,8 +31,13 @@ Status read_inputs(const char* const* inputs, size_t count, std::vector<std::str
 Status status_of(int code, const Status& last, const std::vector<StudyRow>& rows) {
   if (code == 0) return {};
   if (exit_code(last.id()) == code) return last;
-  ErrorId id = ErrorId::E_INTERNAL;
-  for (int i = 0; exit_code(static_cast<ErrorId>(i)) != code; ++i) id = static_cast<ErrorId>(i + 1);
+  static constexpr ErrorId kIds[] = {
+#define ERROR(id, exit_code) ErrorId::id,
+#include "kernels/base/error_ids.def"
+#undef ERROR
+  };
+  const auto* found = std::ranges::find(kIds, code, exit_code);
+  const ErrorId id = found == std::end(kIds) ? ErrorId::E_INTERNAL : *found;
   return error(id, std::to_string(rows.size()) + " studies ended with that code").hint("Each says why in its report.");
 }
 
