@@ -347,10 +347,10 @@ TEST_F(Api, OptionsOutOfRangeAreRefused) {
 
 TEST_F(Api, CallbacksSeeTheRunAndStopIt) {
   struct Seen {
-    Api* test;
+    spinert_engine* engine;
     int begun = 0, done = 0, stop_after = 100;
     spinert_status again = 0, close = 0;
-  } seen{this};
+  } seen{engine_};
   auto run = SPINERT_INIT(spinert_run_options);
   run.user = &seen;
   run.progress = [](const spinert_event* event, void* user) -> int32_t {
@@ -359,8 +359,8 @@ TEST_F(Api, CallbacksSeeTheRunAndStopIt) {
     if (event->kind == SPINERT_EVENT_SLICE) ++s.done;
     // The engine is taken.
     const char* text = nullptr;
-    s.again = spinert_describe(s.test->engine_, &text, nullptr);
-    s.close = spinert_close(s.test->engine_);
+    s.again = spinert_describe(s.engine, &text, nullptr);
+    s.close = spinert_close(s.engine);
     return s.done >= s.stop_after ? 1 : 0;
   };
   const spinert_picture one = pixels();
