@@ -8,6 +8,7 @@
 #include "diagnosis/pipeline.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
+#include "diagnosis/verify_request.h"
 #include "kernels/registry.h"
 #include "weights/atomic_file.h"
 
@@ -143,12 +144,6 @@ void add_canvas(CLI::App& app, std::optional<CanvasMode>& value) {
       ->type_name("NAME");
 }
 
-bool names_card(const std::string& device) {
-  int index = 0;
-  return device == "cuda" ||
-         (device.starts_with("cuda:") && parse_number(std::string_view(device).substr(5), index) && index >= 0);
-}
-
 EngineOptions EngineArguments::options() const {
   EngineOptions options;
   options.device = device;
@@ -162,14 +157,6 @@ EngineOptions EngineArguments::options() const {
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
   }
   return options;
-}
-
-Result<std::string> model_path(const std::string& named) {
-  if (!named.empty()) return named;
-  std::string demo = find_demo_model();
-  if (!demo.empty()) return demo;
-  return error(ErrorId::E_USAGE, "no model was named and the demo model is not installed")
-      .hint("Give a model file with --model.");
 }
 
 int print_error(const Status& status, bool json) {

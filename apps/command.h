@@ -52,14 +52,9 @@ struct EngineArguments {
 };
 // --canvas; the value stays empty without it.
 void add_canvas(CLI::App& app, std::optional<CanvasMode>& value);
-// "cuda" or "cuda:<number>".
-bool names_card(const std::string& device);
 
 // Every name that --isa takes.
 std::vector<std::string> isa_names();
-
-// The named model, else the demo model; E_USAGE if there is neither.
-Result<std::string> model_path(const std::string& named);
 
 // "spinert: error E_NAME: <what>, <where> (expected X, got Y). <what to do>", or one JSON object. Returns the exit
 // code.

@@ -3,68 +3,13 @@
 #include <cstdio>
 
 #include "apps/command.h"
-#include "diagnosis/report/json_text.h"
+#include "diagnosis/report/model_json.h"
 #include "diagnosis/report/text.h"
-#include "weights/sha256.h"
 
 namespace spinert::cli {
 namespace {
 
-constexpr auto kInline = JsonText::Layout::inline_;
 constexpr double kMiB = 1 << 20;
-
-void memory_json(JsonText& json, const MemoryPlan& memory) {
-  json.key("memory").begin_object(kInline).key("weights").integer(memory.weights).key("arena").integer(memory.arena);
-  json.key("live_peak").integer(memory.live_peak).key("io").integer(memory.io).key("scratch").integer(memory.scratch);
-  json.key("total").integer(memory.total());
-  if (memory.device > 0) json.key("device").integer(memory.device);
-  json.end();
-}
-
-void node_json(JsonText& json, const NodeInfo& node) {
-  json.begin_object(kInline).key("name").text(node.name).key("op").text(node.op).key("kernel").text(node.kernel);
-  json.key("attributes").text(node.attributes).key("inputs").texts(node.inputs).key("outputs").texts(node.outputs);
-  json.key("flops").number(node.flops).key("bytes").number(node.bytes).key("packed_bytes").integer(node.packed_bytes);
-  json.key("scratch_bytes").integer(node.scratch_bytes).key("constant").boolean(node.constant);
-  json.key("refused").begin_array(kInline);
-  for (const auto& [kernel, reason] : node.refusals) {
-    json.begin_object(kInline).key("kernel").text(kernel).key("reason").text(reason).end();
-  }
-  json.end().end();
-}
-
-void print_json(Engine& engine, const std::string& hash) {
-  const ModelInfo& model = engine.model();
-  const DeviceInfo& device = engine.device();
-  JsonText json;
-  json.begin_object().key("kind").text("model").key("path").text(model.path);
-  json.key("bytes").integer(model.file_bytes).key("sha256").text(hash);
-  json.key("metadata").begin_object();
-  for (const auto& [key, value] : model.metadata) json.key(key).text(value);
-  json.end();
-  json.key("device").begin_object(kInline).key("name").text(device.name).key("isa").text(device.isa);
-  json.key("precision").text(device.precision).key("threads").integer(device.threads);
-  if (const CalibrationInfo& calibration = device.calibration; !calibration.sha256.empty()) {
-    json.key("calibration_sha256").text(calibration.sha256).key("calibration_method").text(calibration.method);
-    json.key("calibration_slices").integer(calibration.slices);
-  }
-  json.end();
-  memory_json(json, engine.memory());
-  json.key("tensors").begin_array();
-  for (const StoredTensor& tensor : model.tensors) {
-    json.begin_object(kInline).key("name").text(tensor.name).key("dtype").text(tensor.dtype);
-    json.key("shape").text(to_string(tensor.shape)).key("bytes").integer(tensor.bytes).end();
-  }
-  json.end();
-  json.key("graphs").begin_object();
-  for (const std::string& name : engine.graphs()) {
-    json.key(name).begin_array();
-    for (const NodeInfo& node : engine.plan(name)->nodes()) node_json(json, node);
-    json.end();
-  }
-  json.end().end();
-  std::printf("%s\n", json.str().c_str());
-}
 
 void print_text(Engine& engine, const std::string& hash) {
   const ModelInfo& model = engine.model();
@@ -119,7 +64,8 @@ int inspect_model(const std::string& path, const EngineOptions& options, bool as
   if (!engine.ok()) return print_error(engine.status(), json_log);
   const auto hash = engine.value()->file_sha256();
   if (!hash.ok()) return print_error(hash.status(), json_log);
-  as_json ? print_json(*engine.value(), hash.value()) : print_text(*engine.value(), hash.value());
+  as_json ? void(std::printf("%s\n", model_json(*engine.value(), hash.value()).c_str()))
+          : print_text(*engine.value(), hash.value());
   return 0;
 }
 

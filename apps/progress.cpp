@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "apps/command.h"
+#include "apps/result_table.h"
 #include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
 
@@ -86,6 +87,7 @@ void Progress::study(size_t number, size_t studies, const std::string& name) {
   tell(0, 0);
 }
 
+// What was kept says nothing about the time that others take.
 void Progress::kept() {
   kept_ = true;
   of_study_ = 1;
@@ -127,6 +129,19 @@ void Progress::ended(const SliceResult& slice, size_t done, size_t total) {
 void Progress::warning(const std::string& text) {
   clear_bar();
   print_note("warning", text, json_log_);
+}
+
+void Progress::problem(const Status& status) {
+  print_error(status, json_log_);
+}
+
+void Progress::written(const StudyResult& study, const std::string& folder) {
+  if (!study.slices.empty()) print_table(study, results());
+  std::fprintf(results(), "report: %s/report.html\n", clean_utf8(folder).c_str());
+}
+
+void Progress::summary_written(const std::string& folder) {
+  std::fprintf(results(), "summary: %s/summary.csv\n", clean_utf8(folder).c_str());
 }
 
 void Progress::finished() {

@@ -7,32 +7,32 @@
 #include <optional>
 #include <string>
 
-#include "diagnosis/study_run.h"
+#include "diagnosis/diagnose_run.h"
 
 namespace spinert::cli {
 
-class Progress : public StudyListener {
+class Progress : public DiagnoseListener {
  public:
   // kind: auto, tty, json, slicer, none.
   Progress(const std::string& kind, bool json_log);
 
-  // A study of the run begins; number counts from 1.
-  void study(size_t number, size_t studies, const std::string& name);
-  // It was kept as an earlier run left it: it says nothing about the time that others take.
-  void kept();
+  void study(size_t number, size_t studies, const std::string& name) override;
+  void kept() override;
   void begins(size_t done, size_t total, const std::string& name) override;
   void ended(const SliceResult& slice, size_t done, size_t total) override;
-  void warning(const std::string& text);
+  void warning(const std::string& text) override;
+  void problem(const Status& status) override;
+  void written(const StudyResult& study, const std::string& folder) override;
+  void summary_written(const std::string& folder) override;
   // The run is over.
   void finished();
-
-  // Where results are printed: stdout, unless progress goes there.
-  FILE* results() const { return form_ == Form::slicer ? stderr : stdout; }
 
  private:
   enum class Form : unsigned char { lines, tty, json, slicer, none };
   using Clock = std::chrono::steady_clock;
 
+  // Where results are printed: stdout, unless progress goes there.
+  FILE* results() const { return form_ == Form::slicer ? stderr : stdout; }
   double fraction() const;
   std::optional<double> seconds_left() const;
   std::string batch_text() const;

@@ -1,17 +1,12 @@
 // verify.cpp - `spinert verify`: a fast backend against the reference, node by node and as a whole.
 #include "diagnosis/verify.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 
 #include "apps/command.h"
-#include "diagnosis/input.h"
-#include "diagnosis/report/json_text.h"
 #include "diagnosis/report/text.h"
-#include "diagnosis/synthetic_slice.h"
-#include "kernels/base/cuda_device.h"
-#include "kernels/registry.h"
+#include "diagnosis/report/verify_json.h"
+#include "diagnosis/verify_request.h"
 
 namespace spinert::cli {
 namespace {
@@ -23,48 +18,6 @@ struct Arguments {
   std::optional<double> threshold;
   std::optional<CanvasMode> canvas;
 };
-
-// The levels whose rows compute in fp32, or the named one; a level that this machine lacks is named, never passed over
-// in silence.
-std::vector<std::string> levels(const std::string& isa, const std::string& precision, bool json_log) {
-  if (isa != "all") return {isa};
-  if (precision == "mixed" || precision == "int8") return {std::string(level_name(cpu_features().best))};
-  std::vector<std::string> names;
-  for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
-    const std::string name(level_name(level));
-    if (level <= cpu_features().best) {
-      names.push_back(name);
-    } else {
-      print_note("warning", "skipped " + name + ": this machine has no " + name, json_log);
-    }
-  }
-  return names;
-}
-
-// The levels that the card runs. Errors of opening it.
-Result<std::vector<std::string>> card_levels(const Arguments& arguments) {
-  if (arguments.isa != "all") return std::vector<std::string>{arguments.isa};
-  const std::string index = arguments.device == "cuda" ? "0" : arguments.device.substr(std::string("cuda:").size());
-  SPINERT_ASSIGN(const auto card, CudaDevice::open(std::stoi(index)));
-  std::vector<std::string> names = {std::string(level_name(Level::sm80))};
-  if (card->card().level() > Level::sm80) names.emplace_back(level_name(card->card().level()));
-  return names;
-}
-
-Result<std::vector<NamedPicture>> pictures(const std::vector<std::string>& arguments) {
-  std::vector<NamedPicture> inputs;
-  if (arguments.empty()) {
-    inputs.push_back({"synthetic slice", synthetic_slice()});
-    return inputs;
-  }
-  SPINERT_ASSIGN(const InputList list, expand_inputs(arguments));
-  for (const Input& input : list.inputs) {
-    SPINERT_TRY(input.problem);
-    SPINERT_ASSIGN(Picture picture, read_picture(input.path));
-    inputs.push_back({file_name_of(input.path), std::move(picture)});
-  }
-  return inputs;
-}
 
 void print_level(const LevelReport& level) {
   std::printf("%s against reference, node by node\n", level.level.c_str());
@@ -81,31 +34,6 @@ void print_level(const LevelReport& level) {
               level.breach.ok() ? "passed" : "FAILED");
 }
 
-std::string to_json(const VerifyReport& report) {
-  JsonText json;
-  json.begin_object().key("passed").boolean(report.ok()).key("levels").begin_array();
-  for (const LevelReport& level : report.levels) {
-    const GlobalCheck& global = level.global;
-    json.begin_object().key("isa").text(level.level).key("passed").boolean(level.breach.ok());
-    json.key("breach").text(level.breach.message());
-    json.key("global").begin_object(JsonText::Layout::inline_).key("vertebrae").integer(global.vertebrae);
-    json.key("min_iou").number(global.min_iou).key("max_score").number(global.max_score);
-    json.key("max_probability").number(global.max_probability).key("flips").integer(global.flips);
-    json.key("excused").integer(global.excused).end();
-    json.key("nodes").begin_array();
-    for (const NodeCheck& check : level.nodes) {
-      json.begin_object(JsonText::Layout::inline_).key("graph").text(check.graph).key("node").text(check.node);
-      json.key("op").text(check.op).key("kernel").text(check.kernel).key("output").text(check.output);
-      json.key("compared").integer(check.compared).key("wrong").integer(check.wrong);
-      json.key("max_difference").number(check.max_difference).key("tolerance").number(check.absolute);
-      json.key("relative").number(check.relative).end();
-    }
-    json.end().end();
-  }
-  json.end().end();
-  return json.str() + "\n";
-}
-
 int run_verify(const Arguments& arguments, bool json_log) {
   VerifyOptions options;
   const auto model = model_path(arguments.model);
@@ -113,21 +41,20 @@ int run_verify(const Arguments& arguments, bool json_log) {
   options.model = model.value();
   options.device = arguments.device;
   options.precision = arguments.precision;
-  if (names_card(arguments.device)) {
-    const auto names = card_levels(arguments);
-    if (!names.ok()) return print_error(names.status(), json_log);
-    options.levels = names.value();
-    if (options.precision.empty()) options.precision = "mixed";
-  } else {
-    options.levels = levels(arguments.isa, arguments.precision, json_log);
+  const auto levels = verify_levels(arguments.device, arguments.precision, arguments.isa);
+  if (!levels.ok()) return print_error(levels.status(), json_log);
+  options.levels = levels.value().names;
+  for (const std::string& name : levels.value().skipped) {
+    print_note("warning", "skipped " + name + ": this machine has no " + name, json_log);
   }
+  if (names_card(arguments.device) && options.precision.empty()) options.precision = "mixed";
   options.limits = verify_limits(options.precision);
   options.threads = static_cast<int>(arguments.threads);
   options.dump_folder = arguments.dump;
   if (arguments.threshold) options.threshold = static_cast<float>(*arguments.threshold);
   options.canvas = arguments.canvas;
   options.progress = [json_log](const std::string& text) { print_note("info", text, json_log); };
-  const auto inputs = pictures(arguments.inputs);
+  const auto inputs = verify_pictures(arguments.inputs);
   if (!inputs.ok()) return print_error(inputs.status(), json_log);
   RunControl control;
   control.cancel = &stop_signal();
@@ -142,7 +69,7 @@ int run_verify(const Arguments& arguments, bool json_log) {
   }
   for (const LevelReport& level : report.value().levels) print_level(level);
   if (!arguments.json.empty()) {
-    if (const Status status = write_text(arguments.json, to_json(report.value())); !status.ok()) {
+    if (const Status status = write_text(arguments.json, verify_json(report.value())); !status.ok()) {
       return print_error(status, json_log);
     }
   }

@@ -30,7 +30,6 @@ if(SPINERT_DICOM AND SPINERT_DCMTK_DIR AND SPINERT_OPENJPEG_DIR AND SPINERT_OPEN
                         ${SPINERT_OPENJPEG_LIBRARY})
   add_executable(spinert-dicom apps/dicom/main.cpp)
   target_link_libraries(spinert-dicom PRIVATE spinert_dicom_decoder)
-  install(TARGETS spinert-dicom DESTINATION libexec/spinert)
 else()
   message(STATUS "dicom: no DCMTK or no OpenJPEG, or SPINERT_DICOM is off: spinert-dicom is left out, DICOM files are E_NO_DICOM")
 endif()

@@ -62,7 +62,9 @@ class Pipeline {
 // The status and exit code of a study from its slices (DESIGN section 9, "Several inputs").
 void summarise(StudyResult& study);
 
-// Where the demo model lies: beside the executable (../share/spinert/), else in the source tree. Empty if neither.
+// Where the demo model lies: near the program or library (own_places()), else in the source tree. Empty if neither.
 std::string find_demo_model();
+// The named model, else the demo model; E_USAGE if there is neither.
+Result<std::string> model_path(const std::string& named);
 
 }  // namespace spinert

@@ -1,8 +1,5 @@
 // pipeline_open.cpp - opens a model and finds what the pipeline needs of it.
-#include <unistd.h>
-
-#include <filesystem>
-
+#include "diagnosis/own_place.h"
 #include "diagnosis/pipeline_impl.h"
 #include "kernels/place/place.h"
 #include "weights/model_file.h"
@@ -154,17 +151,16 @@ Result<std::unique_ptr<Pipeline>> Pipeline::open(const PipelineOptions& options)
 }
 
 std::string find_demo_model() {
-  namespace fs = std::filesystem;
-  std::error_code failure;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
-  if (failure) return {};
-  // Installed: <prefix>/bin and <prefix>/share; built: <tree>/build/spinert or <tree>/build/tests/test_x.
-  const fs::path folder = program.parent_path();
-  for (const fs::path& place : {folder / "../share/spinert", folder / "../models", folder / "../../models"}) {
-    const fs::path model = (place / "spine-demo.safetensors").lexically_normal();
-    if (fs::is_regular_file(model, failure)) return model.string();
-  }
-  return {};
+  return find_own_file("spine-demo.safetensors",
+                       {"../share/spinert", "../../share/spinert", "../models", "../../models"});
+}
+
+Result<std::string> model_path(const std::string& named) {
+  if (!named.empty()) return named;
+  std::string demo = find_demo_model();
+  if (!demo.empty()) return demo;
+  return error(ErrorId::E_USAGE, "no model was named and the demo model is not installed")
+      .hint("Give a model file with --model.");
 }
 
 }  // namespace spinert

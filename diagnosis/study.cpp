@@ -105,4 +105,42 @@ void summarise(StudyResult& study) {
   }
 }
 
+Status study_problem(const StudyResult& study, const std::string& where, const Status& first) {
+  if (study.exit_code == 0) return {};
+  if (study.error != ErrorId::OK) {
+    const std::string text = study.reasons.empty() ? study.status : study.reasons.front().text;
+    return error(study.error, text, where).hint("A person must look; all reasons are in the report.");
+  }
+  const auto count = [&study](const char* status) {
+    return static_cast<size_t>(std::ranges::count(study.slices, status, &SliceResult::status));
+  };
+  const std::string of_all = " of " + counted(study.slices.size(), "slice");
+  if (study.status == "partial") {
+    return error(ErrorId::E_PARTIAL, std::to_string(count("failed")) + of_all + " failed", where)
+        .hint("The reasons are in the report; give those slices again.");
+  }
+  // 143 is a cancelled run as well.
+  const int code = study.exit_code > 128 ? exit_code(ErrorId::E_CANCELLED) : study.exit_code;
+  ErrorId id = ErrorId::E_INTERNAL;
+  for (const SliceResult& slice : study.slices) {
+    if (slice.status != "completed" && exit_code(slice.error) == code) {
+      id = slice.error;
+      break;
+    }
+  }
+  if (study.status == "indeterminate") {
+    if (exit_code(id) != study.exit_code) id = ErrorId::E_NO_VERTEBRA;
+    return error(id, std::to_string(count("indeterminate")) + of_all + " must not be read as negative", where)
+        .hint("A person must look; the reasons are in the report.");
+  }
+  if (study.slices.size() > 1) {
+    return error(id, std::to_string(count("failed")) + of_all + " failed", where)
+        .hint("The reasons are in the report.");
+  }
+  if (!first.ok()) return first;
+  std::string text = study.reasons.empty() ? study.status : study.reasons.back().text;
+  while (text.ends_with('.')) text.pop_back();
+  return error(id, text);
+}
+
 }  // namespace spinert

@@ -20,6 +20,10 @@ SliceResult failed_slice(const std::string& source, const Status& status);
 // A study that failed before any slice was looked at: status "failed", no slices, the exit code of the error.
 void fail_study(StudyResult& study, const Status& status);
 
+// The error line for a study that did not end with 0; OK if it did. where: the folder of its results, may be empty;
+// first: the error of the first slice that could not be read.
+Status study_problem(const StudyResult& study, const std::string& where, const Status& first);
+
 // Replaces a path by its last part wherever it stands in a text: reports name files, never the folders they came from,
 // which may name a patient and differ between two machines.
 std::string without_folder(std::string text, const std::string& path);

@@ -9,31 +9,17 @@
 // slice does wrong stays with it; run.study() says what came out.
 #pragma once
 
-#include <deque>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
-#include "diagnosis/pipeline.h"
 #include "diagnosis/report/dicom_results.h"
 #include "diagnosis/report/report_json.h"
 #include "diagnosis/report/study_output.h"
 #include "diagnosis/result.h"
-#include "diagnosis/slice_source.h"
+#include "diagnosis/slice_loop.h"
 
 namespace spinert {
-
-// Told how a study goes on, in the order of the slices.
-class StudyListener {
- public:
-  virtual ~StudyListener() = default;
-  virtual void begins(size_t done, size_t total, const std::string& name) = 0;
-  virtual void ended(const SliceResult& slice, size_t done, size_t total) = 0;
-};
-
-// What reports say of the model and the device.
-void describe_model(Pipeline& pipeline, StudyResult& study);
 
 class StudyRun {
  public:
@@ -61,22 +47,12 @@ class StudyRun {
   Status problem() const;
 
  private:
-  struct Pending {
-    size_t index;
-    std::optional<SliceResult> result;  // nothing: in the pipeline
-    std::optional<SlicePlace> place;
-  };
-
-  Status begin_slice(Pipeline& pipeline, SliceSource& source, size_t index, const RunControl& control);
-  Status take_first(Pipeline& pipeline, SliceSource& source);
-  SliceResult failed(SliceSource& source, size_t index, const Status& status);
   Status take(SliceResult slice, size_t total);
 
   StudyOutput output_;
   ReportFacts facts_;
   StudyListener& listener_;
   StudyResult study_;
-  std::deque<Pending> pending_;
   std::set<std::string> preview_names_;
   std::optional<Spill> sections_, slices_json_;  // of the slices so far, for the two reports
   DicomReaders* dicom_readers_ = nullptr;        // if DICOM files are wanted

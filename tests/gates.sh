@@ -8,13 +8,14 @@ fail() { echo "gates: FAIL $*"; failures=$((failures + 1)); }
 warn() { echo "gates: warn $*"; warnings=$((warnings + 1)); }
 
 mapfile -t sources < <(git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' '*.cu' '*.cuh')
-mapfile -t library < <(printf '%s\n' "${sources[@]}" | grep -E '^(kernels|config|weights|graph|runtime|converter|diagnosis)/' | grep -v '^kernels/base/emulation/')  # the emulation is a test's
+mapfile -t library < <(printf '%s\n' "${sources[@]}" | grep -E '^(kernels|config|weights|graph|runtime|converter|diagnosis|api)/' | grep -v '^kernels/base/emulation/')  # the emulation is a test's
 
 # 1. The layer rule: what each folder may include.
 declare -A may=(
   [kernels]="kernels" [config]="kernels config" [weights]="kernels config weights" [graph]="kernels config graph"
   [runtime]="kernels config weights graph runtime" [converter]="kernels config weights graph converter"
   [diagnosis]="kernels config weights graph runtime diagnosis"
+  [api]="kernels config weights graph runtime diagnosis api"
 )
 for file in "${library[@]}"; do
   layer=${file%%/*}
@@ -79,7 +80,7 @@ for document in $(git ls-files -co --exclude-standard '*.md'); do
   while read -r path; do
     [ -e "$path" ] || [ -e "$(dirname "$document")/$path" ] || git check-ignore -q "$path" ||
       fail "$document names $path, which does not exist"
-  done < <(grep -ohE '`(apps|bench|config|converter|diagnosis|docs|examples|graph|kernels|models|runtime|script|tests|weights)/[A-Za-z0-9_./-]+`' "$document" | tr -d '`' | sort -u)
+  done < <(grep -ohE '`(api|apps|bench|config|converter|diagnosis|docs|examples|graph|kernels|models|python|runtime|script|tests|weights)/[A-Za-z0-9_./-]+`' "$document" | tr -d '`' | sort -u)
   while read -r link; do
     [ -e "$(dirname "$document")/${link%%#*}" ] || fail "$document links to $link, which does not exist"
   done < <(grep -ohE '\]\([A-Za-z0-9_./#-]+\)' "$document" | sed -E 's/^\]\(//; s/\)$//' | grep -v '^#' | sort -u)

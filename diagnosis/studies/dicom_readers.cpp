@@ -12,7 +12,7 @@ Status DicomReaders::for_each(size_t n, const RunControl& control,
                               const std::function<Status(DicomWorker&, size_t)>& work) {
   const size_t threads = std::min(n, static_cast<size_t>(count_));
   while (workers_.size() < threads) {
-    SPINERT_ASSIGN(auto worker, DicomWorker::start());
+    SPINERT_ASSIGN(auto worker, DicomWorker::start({.program = program_}));
     workers_.push_back(std::move(worker));
   }
   std::atomic<size_t> next{0};

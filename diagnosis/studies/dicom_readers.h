@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "diagnosis/studies/dicom_worker.h"
@@ -12,8 +14,8 @@ namespace spinert {
 
 class DicomReaders {
  public:
-  // Nothing is started before the first file.
-  explicit DicomReaders(int count) : count_(count) {}
+  // Nothing is started before the first file. `program`: see DicomWorkerOptions.
+  explicit DicomReaders(int count, std::string program = {}) : count_(count), program_(std::move(program)) {}
 
   // Calls work(worker, i) for i in [0, n), each worker in a thread of its own, and waits. The results of one index are
   // the caller's to keep apart. Ends early when `control` says so or a call returns an error, and gives the error of
@@ -22,6 +24,7 @@ class DicomReaders {
 
  private:
   int count_;
+  std::string program_;
   std::vector<std::unique_ptr<DicomWorker>> workers_;
 };
 

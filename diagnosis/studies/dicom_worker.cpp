@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <new>
 
 #include "diagnosis/images/sniff.h"
+#include "diagnosis/own_place.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/studies/child_process.h"
 #include "diagnosis/studies/dicom_check.h"
@@ -257,16 +257,7 @@ Result<std::unique_ptr<DicomWorker>> DicomWorker::start(const DicomWorkerOptions
 }
 
 std::string find_dicom_program() {
-  namespace fs = std::filesystem;
-  std::error_code failure;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
-  if (failure) return {};
-  const fs::path folder = program.parent_path();
-  for (const fs::path& place : {folder, folder / "../libexec/spinert", folder / ".."}) {
-    const fs::path worker = (place / "spinert-dicom").lexically_normal();
-    if (fs::is_regular_file(worker, failure)) return worker.string();
-  }
-  return {};
+  return find_own_file("spinert-dicom", {".", "../libexec/spinert", "../../libexec/spinert", ".."});
 }
 
 bool looks_like_dicom(const unsigned char* bytes, size_t count) {

@@ -55,8 +55,8 @@ class DicomWorker {
   virtual const std::string& libraries() const = 0;
 };
 
-// `spinert-dicom` beside this program, in ../libexec/spinert or (programs of tests) in the folder above; empty if there
-// is none.
+// `spinert-dicom` beside this program or library, in libexec/spinert of its prefix or (programs of tests) in the folder
+// above; empty if there is none.
 std::string find_dicom_program();
 
 // True if the bytes begin like a DICOM file: "DICM" at 128, or a plausible first element of group 2 or 8.

@@ -206,21 +206,6 @@ Result<std::unique_ptr<SliceSource>> open_dicom(const StudyInput& study, const S
   return reformat_source(std::move(volume), rules_of(config, options), std::move(examination), std::move(files));
 }
 
-Result<std::unique_ptr<SliceSource>> open_nifti(const std::string& path, const StudyOptions& options,
-                                                const PipelineConfig& config) {
-  SPINERT_ASSIGN(NiftiFile file, read_nifti(path, options.transform));
-  Examination examination;
-  examination.kind = "nifti";
-  examination.files = 1;
-  examination.files_sha256 = file.sha256;
-  examination.transform = file.transform;
-  const Grid& grid = file.volume.grid;
-  examination.stack = {
-      grid, orientation_name(orientation_of(cross(grid.plane.column_step, grid.plane.row_step))), 0, {}};
-  note_fast(options, examination);
-  return reformat_source(std::move(file.volume), rules_of(config, options), std::move(examination));
-}
-
 }  // namespace
 
 std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers, const RunControl& control) {
@@ -268,11 +253,28 @@ std::string study_sha256(const StudyInput& study) {
   return to_hex(hash.finish());
 }
 
+Result<std::unique_ptr<SliceSource>> nifti_source(NiftiFile file, const StudyOptions& options,
+                                                  const PipelineConfig& config) {
+  Examination examination;
+  examination.kind = "nifti";
+  examination.files = 1;
+  examination.files_sha256 = file.sha256;
+  examination.transform = file.transform;
+  const Grid& grid = file.volume.grid;
+  examination.stack = {
+      grid, orientation_name(orientation_of(cross(grid.plane.column_step, grid.plane.row_step))), 0, {}};
+  note_fast(options, examination);
+  return reformat_source(std::move(file.volume), rules_of(config, options), std::move(examination));
+}
+
 Result<std::unique_ptr<SliceSource>> open_study(const StudyInput& study, const StudyOptions& options,
                                                 const PipelineConfig& config, DicomReaders& readers,
                                                 const RunControl& control) {
   if (!study.pictures.empty()) return picture_source(study.pictures, options.hu_offset);
-  if (!study.nifti.empty()) return open_nifti(study.nifti, options, config);
+  if (!study.nifti.empty()) {
+    SPINERT_ASSIGN(NiftiFile file, read_nifti(study.nifti, options.transform));
+    return nifti_source(std::move(file), options, config);
+  }
   return open_dicom(study, options, config, readers, control);
 }
 

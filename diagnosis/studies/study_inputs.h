@@ -50,4 +50,8 @@ Result<std::unique_ptr<SliceSource>> open_study(const StudyInput& study, const S
                                                 const PipelineConfig& config, DicomReaders& readers,
                                                 const RunControl& control);
 
+// The sagittal slices of a NIfTI file that was read. Errors: those of reformat.h.
+Result<std::unique_ptr<SliceSource>> nifti_source(NiftiFile file, const StudyOptions& options,
+                                                  const PipelineConfig& config);
+
 }  // namespace spinert
