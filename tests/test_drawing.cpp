@@ -51,6 +51,14 @@ TEST(PngWrite, SameBytesEveryTimeAndTheTextIsInside) {
   EXPECT_NE(bytes.find(std::string("tEXtDescription\0Research use only.", 34)), std::string::npos);
 }
 
+// The preview of a slice grows with its vertebrae, beyond what the reader takes for a picture.
+TEST(PngWrite, TallerThanAnyInput) {
+  constexpr int kRows = 20000;
+  const auto file = encode_png_rgb(2, kRows, ramp(size_t{6} * kRows));
+  ASSERT_TRUE(file.ok()) << file.status().to_string();
+  EXPECT_EQ(verify_png(file.value()).status().id(), ErrorId::E_IMAGE_SIZE);  // sound but for its size
+}
+
 TEST(PngWrite, RefusesWhatItCannotWrite) {
   const auto pixels = ramp(64);
   EXPECT_EQ(encode_png_grey(8, 7, pixels).status().id(), ErrorId::E_INTERNAL);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "diagnosis/evaluation/truth.h"
 #include "diagnosis/phantom/artefacts.h"
 #include "diagnosis/phantom/body_shape.h"
 #include "diagnosis/phantom/ct_noise.h"
@@ -376,6 +377,11 @@ TEST_F(PhantomProgram, WritesTheSameFilesWithAnyNumberOfThreads) {
     EXPECT_EQ(picture.value().height, image["height"]);
   }
   long long id = 0;
+  // What `spinert evaluate` takes.
+  const auto taken =
+      evaluation::parse_truth_json(one.at("truth.json"), {"OVCF", "OF", "SN", "KD", "PS", "normal"}, "truth.json");
+  ASSERT_TRUE(taken.ok()) << taken.status().to_string();
+  EXPECT_EQ(taken.value().slices.size(), 5u);
   for (const json& annotation : truth["annotations"]) {
     EXPECT_EQ(annotation["id"], id++);
     const json& image = truth["images"][annotation["image_id"].get<size_t>()];

@@ -7,8 +7,6 @@
 #include <new>
 #include <string_view>
 
-#include "diagnosis/images/limits.h"
-
 namespace spinert {
 namespace {
 
@@ -39,6 +37,12 @@ bool valid_text(const PngText& text) {
          std::all_of(text.text.begin(), text.text.end(), [&](char c) { return printable(c) || c == '\n'; });
 }
 
+// Far beyond what is read: the preview of a slice grows with its vertebrae, and one with a hundred false boxes must be
+// shown as well. With it the bytes of a picture stay countable in 64 bits; that a chunk's length has 31 is checked
+// below.
+constexpr int kMaxWrittenSide = 1 << 20;
+constexpr size_t kMaxChunkBytes = (size_t{1} << 31) - 1;
+
 struct Format {
   uint8_t depth, colour;
   size_t pixel_bytes;
@@ -47,8 +51,7 @@ constexpr Format kGrey8{8, kGrey, 1}, kGrey16{16, kGrey, 2}, kRgb8{8, kRgb, 3};
 
 Result<std::vector<uint8_t>> encode(int width, int height, const Format& format, std::span<const uint8_t> pixels,
                                     const PngText* text) {
-  const auto max_side = static_cast<int>(kMaxPictureSide);
-  if (width < 1 || height < 1 || width > max_side || height > max_side ||
+  if (width < 1 || height < 1 || width > kMaxWrittenSide || height > kMaxWrittenSide ||
       pixels.size() != static_cast<size_t>(width) * static_cast<size_t>(height) * format.pixel_bytes) {
     return error(ErrorId::E_INTERNAL, "cannot encode PNG: size and pixels do not match")
         .expected(std::to_string(width) + " x " + std::to_string(height) + " x " + std::to_string(format.pixel_bytes),
@@ -73,6 +76,7 @@ Result<std::vector<uint8_t>> encode(int width, int height, const Format& format,
     return error(ErrorId::E_OOM_HOST, "no memory to compress a PNG");
   }
   packed.resize(packed_size);
+  if (packed_size > kMaxChunkBytes) return error(ErrorId::E_INTERNAL, "cannot encode PNG: the picture is too large");
 
   std::vector<uint8_t> png = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   std::vector<uint8_t> header;

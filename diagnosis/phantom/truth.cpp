@@ -37,6 +37,8 @@ std::string phantom_truth(const PhantomOptions& options, bool sixteen_bit, std::
   long long id = 0;
   for (const PhantomEntry& entry : entries) {
     json.begin_object(Layout::inline_).key("id").integer(id++).key("file_name").text(entry.file);
+    // Every slice is of another patient: `vertebra` below means something within its study alone.
+    json.key("study").text(entry.file.substr(0, entry.file.rfind('.')));
     json.key("height").integer(entry.height).key("width").integer(entry.width).key("spacing_mm").number(entry.spacing);
     json.key("window_level").number(entry.window.level).key("window_width").number(entry.window.width).end();
   }
