@@ -65,6 +65,7 @@ class Progress : public DiagnoseListener {
   void ended(const SliceResult& slice, size_t done, size_t total) override;
   void study(size_t number, size_t studies, const std::string& name) override;
   void kept() override;
+  void info(const std::string& text);
   void warning(const std::string& text) override;
   void problem(const Status& status) override;
   void written(const StudyResult& study, const std::string& folder) override;

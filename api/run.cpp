@@ -46,19 +46,19 @@ void Progress::ended(const SliceResult& slice, size_t done, size_t total) {
   tell(event);
 }
 
-void Progress::study(size_t number, size_t studies, const std::string& name) {
+void Progress::info(const std::string& text) {
   spinert_event event{};
   event.kind = SPINERT_EVENT_INFO;
-  const std::string text = "study " + std::to_string(number) + "/" + std::to_string(studies) + " " + name;
   event.text = text.c_str();
   tell(event);
 }
 
+void Progress::study(size_t number, size_t studies, const std::string& name) {
+  info("study " + std::to_string(number) + "/" + std::to_string(studies) + " " + name);
+}
+
 void Progress::kept() {
-  spinert_event event{};
-  event.kind = SPINERT_EVENT_INFO;
-  event.text = "kept, it is finished";
-  tell(event);
+  info("kept, it is finished");
 }
 
 void Progress::warning(const std::string& text) {

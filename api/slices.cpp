@@ -219,7 +219,7 @@ spinert_status spinert_result_preview(const spinert_result* result, size_t index
     if (!png || !size) return api::misuse("png or size is null");
     const SliceResult* slice = api::slice_of(result, index);
     if (!slice) return api::no_such("slice");
-    SPINERT_ASSIGN(const std::vector<uint8_t> bytes, preview_png(result->study, *slice));
+    SPINERT_ASSIGN(const std::vector<uint8_t> bytes, preview_png(preview_image(result->study, *slice)));
     *png = api::copy_for_caller(bytes.data(), bytes.size());
     if (!*png) return api::no_memory();
     *size = bytes.size();
