@@ -9,6 +9,7 @@
 
 #include "apps/bench_output.h"
 #include "apps/command.h"
+#include "diagnosis/pipeline.h"
 #include "diagnosis/report/text.h"
 #include "diagnosis/synthetic_slice.h"
 
