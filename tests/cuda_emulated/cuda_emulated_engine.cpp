@@ -13,7 +13,7 @@
 namespace spinert {
 namespace {
 
-const std::string& model_path() {
+const std::string& reduced_model_path() {
   static const std::string path = [] {
     auto made = reduced::make(testing::TempDir() + "/spinert_cuda_emulated_engine");
     EXPECT_TRUE(made.ok()) << made.status().to_string();
@@ -26,7 +26,7 @@ class EmulatedEngine : public testing::Test {
  protected:
   void TearDown() override { emulation::set_card({}); }
   std::unique_ptr<Engine> open(const EngineOptions& options) {
-    auto engine = Engine::open(model_path(), options);
+    auto engine = Engine::open(reduced_model_path(), options);
     EXPECT_TRUE(engine.ok()) << engine.status().to_string();
     return engine.ok() ? std::move(engine).value() : nullptr;
   }
@@ -121,16 +121,17 @@ TEST_F(EmulatedEngine, RefusesWhatItCannotDo) {
       {{.device = "cuda", .precision = "fp32", .memory_limit = 1000}, ErrorId::E_OOM_DEVICE},
   };
   for (const Row& row : rows) {
-    const auto engine = Engine::open(model_path(), row.options);
+    const auto engine = Engine::open(reduced_model_path(), row.options);
     EXPECT_EQ(engine.status().id(), row.id) << row.options.device << ": " << engine.status().to_string();
   }
   emulation::set_card({.major = 8, .minor = 6});
-  EXPECT_EQ(Engine::open(model_path(), {.device = "cuda", .isa = "sm90a"}).status().id(), ErrorId::E_DEVICE);
-  EXPECT_EQ(Engine::open(model_path(), {.device = "cuda", .precision = "fp8"}).status().id(), ErrorId::E_DEVICE);
+  EXPECT_EQ(Engine::open(reduced_model_path(), {.device = "cuda", .isa = "sm90a"}).status().id(), ErrorId::E_DEVICE);
+  EXPECT_EQ(Engine::open(reduced_model_path(), {.device = "cuda", .precision = "fp8"}).status().id(),
+            ErrorId::E_DEVICE);
   emulation::set_card({.major = 7, .minor = 5});
-  EXPECT_EQ(Engine::open(model_path(), {.device = "cuda"}).status().id(), ErrorId::E_DEVICE);
+  EXPECT_EQ(Engine::open(reduced_model_path(), {.device = "cuda"}).status().id(), ErrorId::E_DEVICE);
   emulation::set_card({.memory_bytes = 100000});
-  const Status small = Engine::open(model_path(), {.device = "cuda", .precision = "fp32"}).status();
+  const Status small = Engine::open(reduced_model_path(), {.device = "cuda", .precision = "fp32"}).status();
   EXPECT_EQ(small.id(), ErrorId::E_OOM_DEVICE);
   EXPECT_NE(small.message().find("weights"), std::string::npos) << small.message();
 }
@@ -141,7 +142,7 @@ TEST_F(EmulatedEngine, EveryFailingAllocationIsRefused) {
   int64_t failures = 0;
   for (int64_t k = 1;; ++k) {
     emulation::set_card({.fail_allocation = k});
-    const auto engine = Engine::open(model_path(), {.device = "cuda", .precision = "fp32"});
+    const auto engine = Engine::open(reduced_model_path(), {.device = "cuda", .precision = "fp32"});
     if (engine.ok()) break;
     const ErrorId id = engine.status().id();
     EXPECT_TRUE(id == ErrorId::E_OOM_DEVICE || id == ErrorId::E_OOM_HOST) << engine.status().to_string();
@@ -157,7 +158,7 @@ TEST_F(EmulatedEngine, EveryFailingAllocationIsRefused) {
 TEST_F(EmulatedEngine, AFailedLaunchSticks) {
   for (const int64_t launch : {1, 5, 20}) {
     emulation::set_card({.fail_launch = launch});
-    auto engine = Engine::open(model_path(), {.device = "cuda", .precision = "fp32"});
+    auto engine = Engine::open(reduced_model_path(), {.device = "cuda", .precision = "fp32"});
     if (!engine.ok()) {
       EXPECT_EQ(engine.status().id(), ErrorId::E_DEVICE);
       continue;

@@ -144,7 +144,7 @@ TEST_F(EmulatedLanes, ACancelledSliceDisturbsNoOther) {
 TEST_F(EmulatedLanes, MemoryIsCounted) {
   const planted::AllOperators operators;
   const auto memory_of = [](int lanes) {
-    const auto engine = Engine::open(model_path(), {.device = "cuda", .precision = "fp32", .lanes = lanes});
+    const auto engine = Engine::open(reduced_model_path(), {.device = "cuda", .precision = "fp32", .lanes = lanes});
     EXPECT_TRUE(engine.ok()) << engine.status().to_string();
     EXPECT_EQ(engine.value()->device().lanes, lanes);
     return engine.value()->memory();
@@ -156,14 +156,14 @@ TEST_F(EmulatedLanes, MemoryIsCounted) {
   EXPECT_EQ(three.io, 3 * one.io);
   EXPECT_EQ(three.scratch, 3 * one.scratch);
   EngineOptions options{.device = "cuda", .precision = "fp32", .memory_limit = three.total() - 1, .lanes = 3};
-  const Status status = Engine::open(model_path(), options).status();
+  const Status status = Engine::open(reduced_model_path(), options).status();
   EXPECT_EQ(status.id(), ErrorId::E_OOM_DEVICE);
   EXPECT_NE(status.to_string().find("--lanes"), std::string::npos) << status.to_string();
   for (const int lanes : {-1, 0, 9}) {
-    EXPECT_EQ(Engine::open(model_path(), {.device = "cuda", .lanes = lanes}).status().id(), ErrorId::E_USAGE);
-    EXPECT_EQ(Engine::open(model_path(), {.device = "cpu", .lanes = lanes}).status().id(), ErrorId::E_USAGE);
+    EXPECT_EQ(Engine::open(reduced_model_path(), {.device = "cuda", .lanes = lanes}).status().id(), ErrorId::E_USAGE);
+    EXPECT_EQ(Engine::open(reduced_model_path(), {.device = "cpu", .lanes = lanes}).status().id(), ErrorId::E_USAGE);
   }
-  EXPECT_EQ(Engine::open(model_path(), {.device = "cpu", .lanes = 3}).value()->device().lanes, 1);
+  EXPECT_EQ(Engine::open(reduced_model_path(), {.device = "cpu", .lanes = 3}).value()->device().lanes, 1);
 }
 
 // Kernels write to their scratch within one launch, where lanes do not take turns: so the pointers themselves.
@@ -209,7 +209,7 @@ TEST_F(EmulatedLanes, EveryFailingAllocationIsRefusedOrCostsTheLanes) {
   for (int64_t k = 1;; ++k) {
     emulation::set_card({.fail_allocation = k});
     const auto opened =
-        Pipeline::open({.model = model_path(), .engine = {.device = "cuda", .precision = "fp32", .lanes = 3}});
+        Pipeline::open({.model = reduced_model_path(), .engine = {.device = "cuda", .precision = "fp32", .lanes = 3}});
     if (opened.ok() && opened.value()->depth() == 6) break;
     (opened.ok() ? with_one : refused)++;
     if (opened.ok()) continue;

@@ -79,7 +79,7 @@ TEST_F(EmulatedPipeline, AFailedLaunchFailsTheSlice) {
   for (const int64_t launch : {5, 20, 30, 45, 60, 75}) {
     emulation::set_card({.fail_launch = launch});
     auto opened = Pipeline::open(
-        {.model = model_path(), .engine = {.device = "cuda", .precision = "fp32", .threads = 1}, .batch = 2});
+        {.model = reduced_model_path(), .engine = {.device = "cuda", .precision = "fp32", .threads = 1}, .batch = 2});
     ASSERT_TRUE(opened.ok()) << opened.status().to_string();
     SliceResult slice = opened.value()->diagnose(picture, "s");
     if (slice.status != "failed") continue;  // the slice has fewer launches
@@ -102,7 +102,8 @@ TEST_F(EmulatedPipeline, EveryFailingAllocationIsRefused) {
   const int64_t before = emulation::counters().blocks;
   for (int64_t k = 1;; ++k) {
     emulation::set_card({.fail_allocation = k});
-    const auto opened = Pipeline::open({.model = model_path(), .engine = {.device = "cuda", .precision = "fp32"}});
+    const auto opened =
+        Pipeline::open({.model = reduced_model_path(), .engine = {.device = "cuda", .precision = "fp32"}});
     if (opened.ok()) {
       EXPECT_GE(k, 14) << "those of the engine and of the chain";
       break;
@@ -140,7 +141,7 @@ TEST_F(EmulatedPipeline, CancelAndTimeoutStopBeforeTheSlice) {
 // Two slots: the second picture is handed over while the first is computed, and each keeps its own results.
 TEST_F(EmulatedPipeline, SlotsOverlap) {
   const planted::AllOperators operators;
-  auto engine = Engine::open(model_path(), {.device = "cuda", .precision = "fp32"});
+  auto engine = Engine::open(reduced_model_path(), {.device = "cuda", .precision = "fp32"});
   ASSERT_TRUE(engine.ok()) << engine.status().to_string();
   ChainSpec spec;
   spec.first = "detector";
@@ -198,7 +199,7 @@ TEST_F(EmulatedPipeline, SlotsOverlap) {
   EXPECT_EQ(engine.value()->chain(spec).status().id(), ErrorId::E_MODEL_ARCH);
   spec.second = "no such graph";
   EXPECT_EQ(engine.value()->chain(spec).status().id(), ErrorId::E_MODEL_ARCH);
-  auto host = Engine::open(model_path(), {.device = "cpu"});
+  auto host = Engine::open(reduced_model_path(), {.device = "cpu"});
   ASSERT_TRUE(host.ok());
   EXPECT_EQ(host.value()->chain(spec).status().id(), ErrorId::E_DEVICE);
 }
@@ -235,7 +236,7 @@ class EmulatedVerify : public testing::TestWithParam<Precision> {};
 
 TEST_P(EmulatedVerify, AgreesWithTheReference) {
   VerifyOptions options;
-  options.model = model_path(GetParam().detector);
+  options.model = reduced_model_path(GetParam().detector);
   options.device = "cuda";
   options.precision = GetParam().name;
   options.levels = {GetParam().level};

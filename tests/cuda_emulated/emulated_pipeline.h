@@ -13,7 +13,7 @@
 
 namespace spinert::emulated_pipeline {
 
-inline const std::string& model_path(const std::string& detector = "fasterrcnn_reduced_fpn") {
+inline const std::string& reduced_model_path(const std::string& detector = "fasterrcnn_reduced_fpn") {
   static std::map<std::string, std::string> paths;
   if (!paths.contains(detector)) {
     // Programs run side by side: each has a folder of its own.
@@ -30,7 +30,8 @@ inline std::unique_ptr<Pipeline> open(const std::string& device, const std::stri
                                       std::optional<float> threshold = {}, int lanes = 1) {
   const std::string isa = device == "cpu" ? "scalar" : "";
   const EngineOptions engine{.device = device, .isa = isa, .precision = precision, .threads = 1, .lanes = lanes};
-  auto pipeline = Pipeline::open({.model = model_path(), .engine = engine, .batch = batch, .threshold = threshold});
+  auto pipeline =
+      Pipeline::open({.model = reduced_model_path(), .engine = engine, .batch = batch, .threshold = threshold});
   EXPECT_TRUE(pipeline.ok()) << pipeline.status().to_string();
   return pipeline.ok() ? std::move(pipeline).value() : nullptr;
 }
