@@ -1,6 +1,6 @@
 // The demo model on the example slices against torchvision, stage by stage (tests/golden/README.md): the first stage
 // that diverges is named, with the position and both values. Needs models/, examples/ and
-// tests/golden/demo.golden.json, which are part of the tree, and no Python.
+// tests/golden/demo.golden.json.gz, which are part of the tree, and no Python.
 #include <gtest/gtest.h>
 
 #include "tests/support/golden_check.h"
@@ -15,7 +15,7 @@ const std::string kTree = SPINERT_SOURCE_DIR;
 class Golden : public testing::TestWithParam<const char*> {};
 
 TEST_P(Golden, EveryStageAgreesWithTorchvision) {
-  const json document = golden::load(kTree + "/tests/golden/demo.golden.json");
+  const json document = golden::load(kTree + "/tests/golden/demo.golden.json.gz");
   ASSERT_TRUE(document.contains("slices"));
   auto opened = Pipeline::open(
       {.model = kTree + "/models/spine-demo.safetensors", .engine = {.device = "cpu", .isa = GetParam()}});

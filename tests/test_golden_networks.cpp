@@ -1,5 +1,5 @@
 // The reduced detectors on one feature map against torchvision, stage by stage, with weights from the counter-based
-// generator (tests/golden/README.md). Needs examples/ and tests/golden/networks.golden.json and no model file.
+// generator (tests/golden/README.md). Needs examples/ and tests/golden/networks.golden.json.gz and no model file.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -36,7 +36,7 @@ Result<std::string> make_model(const std::string& folder, const std::string& con
 class NetworkGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(NetworkGolden, EveryStageAgreesWithTorchvision) {
-  const json document = golden::load(kTree + "/tests/golden/networks.golden.json");
+  const json document = golden::load(kTree + "/tests/golden/networks.golden.json.gz");
   ASSERT_TRUE(document.contains("networks"));
   ASSERT_EQ(document["networks"].size(), 2u);
   for (const json& network : document["networks"]) {

@@ -1,5 +1,6 @@
 """Runs torchvision on example slices and stores sampled values of every stage, for the golden test (see README.md)."""
 import argparse
+import gzip
 import json
 import math
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch_pipeline  # noqa: E402
 ROW_STAGES = ("proposals", "roi", "head.fc6.relu", "head.fc7.relu", "head.logits", "head.deltas", "head.scores")
 ROWS = 200  # of a row stage, only the best proposals are sampled: their order is settled by clear margins
 CLASSIFIED = 2  # vertebrae, from the top, whose patches go through the sampled classifier run
+WHOLE = 48  # a stage of at most so many elements is compared whole
 BORDER_SHARE = 4  # every fourth sample of a feature map lies on its border, where padding errors show
 
 
@@ -32,7 +34,7 @@ def number(value: float) -> float:
 def positions(name: str, shape: tuple[int, ...], count: int) -> np.ndarray:
     """Flat positions in a tensor of `shape`: first, last, then drawn; README.md defines them."""
     size = math.prod(shape)
-    if size <= count:
+    if size <= max(count, WHOLE):
         return np.arange(size)
     drawn = counter_rng.below(counter_rng.stream_seed(name), count, size)
     drawn[0], drawn[1] = 0, size - 1
@@ -143,15 +145,20 @@ def layout(document: dict[str, Any]) -> str:
     return "{" + head + ',\n"slices":[\n' + ",\n".join(parts) + "]}\n"
 
 
+def write(path: Path, text: str) -> None:
+    """Compressed, without a time: the same text gives the same bytes."""
+    path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example: make_golden.py models/spine-demo.safetensors examples/*.png -o tests/golden/demo.golden.json",
+        epilog="example: make_golden.py models/spine-demo.safetensors examples/*.png -o tests/golden/demo.golden.json.gz",
     )
     parser.add_argument("weights", nargs="?", type=Path, metavar="MODEL", help="SpineRT model file")
     parser.add_argument("slices", nargs="*", type=Path, metavar="SLICE", help="PNG pictures")
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--samples", type=int, default=48, help="positions per stage (default 48)")
+    parser.add_argument("--samples", type=int, default=12, help="positions per stage (default 12)")
     torch_pipeline.add_weight_options(parser)
     options = parser.parse_args()
     slices = list(options.slices)
@@ -172,7 +179,7 @@ def main() -> None:
         "classified": CLASSIFIED,
         "slices": [golden_slice(pipeline, path, options.samples) for path in slices],
     }
-    options.out.write_text(layout(document))
+    write(options.out, layout(document))
     print(f"{options.out}: {len(slices)} slices, {options.out.stat().st_size} bytes")
 
 

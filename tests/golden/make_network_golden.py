@@ -42,7 +42,7 @@ def reduced_config(architecture: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example: make_network_golden.py examples/slice_001.png -o tests/golden/networks.golden.json",
+        epilog="example: make_network_golden.py examples/slice_001.png -o tests/golden/networks.golden.json.gz",
     )
     parser.add_argument("slices", nargs="+", type=Path, metavar="SLICE", help="PNG pictures; their middle is used")
     parser.add_argument("-o", "--out", type=Path, required=True)
@@ -68,8 +68,9 @@ def main() -> None:
     }
     text = ",\n".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in head.items())
     bodies = ",\n".join(make_golden.layout(network).rstrip() for network in networks)
-    options.out.write_text("{" + text + ',\n"networks":[\n' + bodies + "]}\n")
-    json.loads(options.out.read_text())  # what was put together is JSON
+    whole = "{" + text + ',\n"networks":[\n' + bodies + "]}\n"
+    json.loads(whole)  # what was put together is JSON
+    make_golden.write(options.out, whole)
     print(f"{options.out}: {options.out.stat().st_size} bytes")
 
 

@@ -1,9 +1,9 @@
 #include "tests/support/golden_check.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <cmath>
-#include <fstream>
 #include <sstream>
 
 namespace spinert::golden {
@@ -105,10 +105,16 @@ double run_and_check(Plan& plan, const json& stages, const json& proposals) {
 }  // namespace
 
 json load(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  auto parsed = parse_json(text.str(), ErrorId::E_INTERNAL, path);
+  std::string text;
+  gzFile file = gzopen(path.c_str(), "rb");
+  EXPECT_NE(file, nullptr) << path;
+  char part[65536];
+  for (int got = 1; file != nullptr && got > 0;) {
+    got = gzread(file, part, sizeof part);
+    if (got > 0) text.append(part, static_cast<size_t>(got));
+  }
+  if (file != nullptr) gzclose(file);
+  auto parsed = parse_json(text, ErrorId::E_INTERNAL, path);
   EXPECT_TRUE(parsed.ok()) << parsed.status().to_string();
   return parsed.ok() ? parsed.value() : json();
 }
