@@ -335,7 +335,8 @@ def main() -> None:
     if options.double:
         pipeline.double()
     paths = pictures.expand_inputs(options.inputs)
-    print(json.dumps([asdict(cached_diagnosis(pipeline, path, options.cache)) for path in paths], indent=1))
+    rows = [asdict(cached_diagnosis(pipeline, path, options.cache)) for path in paths]
+    print("[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\n]")
 
 
 if __name__ == "__main__":
