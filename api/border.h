@@ -50,17 +50,24 @@ spinert_status at_border(spinert_error** error, Call&& call) noexcept {
   }
 }
 
+// What the caller's struct says of its own size.
+template <class T>
+Result<size_t> struct_size_of(const T* given, const char* name) {
+  if (!given) return misuse(std::string(name) + " is null");
+  size_t size = 0;
+  std::memcpy(&size, given, sizeof size);
+  constexpr size_t kLargest = 4096;  // beyond: it was never set
+  if (size < sizeof size || size % alignof(T) != 0 || size > kLargest) {
+    return misuse(std::string(name) + ".struct_size is " + std::to_string(size) + ", set it with SPINERT_INIT");
+  }
+  return size;
+}
+
 // The caller's struct in the version of this library: what it does not have is zero. What it has beyond this version
 // must be zero, else it asks for something that this library would pass over in silence.
 template <class T>
 Status read_struct(const T* given, T& out, const char* name) {
-  size_t size = 0;
-  if (!given) return misuse(std::string(name) + " is null");
-  std::memcpy(&size, given, sizeof size);
-  constexpr size_t kLargest = 4096;  // a size that was never set
-  if (size < sizeof(size_t) || size % alignof(T) != 0 || size > kLargest) {
-    return misuse(std::string(name) + ".struct_size is " + std::to_string(size) + ", set it with SPINERT_INIT");
-  }
+  SPINERT_ASSIGN(const size_t size, struct_size_of(given, name));
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   for (size_t i = sizeof(T); i < size; ++i) {
     if (bytes[i] != 0) return misuse(std::string(name) + " uses a field that this version of the library lacks");
@@ -73,13 +80,7 @@ Status read_struct(const T* given, T& out, const char* name) {
 // Fills the caller's struct as far as it goes; `value` without struct_size.
 template <class T>
 Status write_struct(T value, T* out, const char* name) {
-  size_t size = 0;
-  if (!out) return misuse(std::string(name) + " is null");
-  std::memcpy(&size, out, sizeof size);
-  constexpr size_t kLargest = 4096;
-  if (size < sizeof(size_t) || size % alignof(T) != 0 || size > kLargest) {
-    return misuse(std::string(name) + ".struct_size is " + std::to_string(size) + ", set it with SPINERT_INIT");
-  }
+  SPINERT_ASSIGN(const size_t size, struct_size_of(out, name));
   value.struct_size = size;
   std::memset(static_cast<void*>(out), 0, size);
   std::memcpy(static_cast<void*>(out), &value, size < sizeof(T) ? size : sizeof(T));

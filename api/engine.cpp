@@ -11,7 +11,7 @@
 namespace spinert::api {
 namespace {
 
-constexpr int64_t kMostThreads = 1024, kMostBatch = 1024, kMostLanes = 8;
+constexpr int64_t kMostBatch = 1024, kMostLanes = 8;
 
 Status set_hash(const char* hash, std::string& out) {
   out = text_of(hash);

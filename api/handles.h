@@ -89,11 +89,10 @@ Status set_deadline(double seconds, RunControl& control);
 // 0: what the model says.
 Status set_threshold(double threshold, std::optional<float>& out);
 Status set_canvas(const char* name, std::optional<CanvasMode>& out);
+inline constexpr int64_t kMostThreads = 1024;
 // 0 up to `highest`.
 Status check_number(const char* name, int64_t value, int64_t highest);
 Status check_hu_offset(double offset);
-// YYYYMMDDHHMMSS or nothing.
-Status check_time(const std::string& time);
 // SPINERT_TRANSFORM_...
 Result<NiftiTransform> transform_of(int32_t transform);
 

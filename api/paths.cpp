@@ -73,7 +73,7 @@ spinert_status spinert_diagnose_paths(spinert_engine* engine, const char* const*
     request.study.fast = options.fast != 0;
     request.dicom_output = options.dicom_output != 0;
     request.dicom_time = api::text_of(options.dicom_time);
-    SPINERT_TRY(api::check_time(request.dicom_time));
+    if (!request.dicom_output && !request.dicom_time.empty()) return api::misuse("dicom_time without dicom_output");
     request.output = output;
     request.pipeline = engine->options;
     request.demo_model = engine->demo_model;

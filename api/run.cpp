@@ -1,5 +1,4 @@
 // run.cpp - what all runs share: progress, cancelling, time limits, options in words.
-#include <algorithm>
 #include <cmath>
 
 #include "api/handles.h"
@@ -106,12 +105,6 @@ Status check_hu_offset(double offset) {
   constexpr double kLargest = 100000;
   if (offset >= -kLargest && offset <= kLargest) return {};
   return misuse("hu_offset").expected("-100000 to 100000", std::to_string(offset));
-}
-
-Status check_time(const std::string& time) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (time.empty() || (time.size() == 14 && std::ranges::all_of(time, digit))) return {};
-  return misuse("dicom_time").expected("YYYYMMDDHHMMSS", time);
 }
 
 Result<NiftiTransform> transform_of(int32_t transform) {

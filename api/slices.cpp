@@ -52,6 +52,7 @@ spinert_status diagnose(spinert_engine* engine, const spinert_run_options* given
       progress.ended(study.slices.back(), study.slices.size(), source->size());
       return Status();
     };
+    begin_study(*engine->pipeline, *source, study);
     Status problem;
     if (const Status failed = run_slices(*engine->pipeline, *source, control, progress, study, keep, problem);
         !failed.ok()) {

@@ -165,7 +165,7 @@ typedef struct spinert_run_options {
   /* Of runs over paths alone. */
   double hu_offset;       /* pixel values of pictures are Hounsfield units + hu_offset, if has_hu_offset */
   const char* series_uid; /* of a DICOM study; NULL: by rule */
-  const char* dicom_time; /* YYYYMMDDHHMMSS of the DICOM files of results; NULL: that of the study */
+  const char* dicom_time; /* YYYYMMDDHHMMSS of the files of dicom_output; NULL: that of the study */
   int32_t has_hu_offset;
   int32_t overwrite;    /* SPINERT_OVERWRITE_... */
   int32_t resume;       /* not 0: keep finished studies of the same files, model and options */

@@ -12,8 +12,7 @@ spinert_status spinert_verify(const spinert_verify_options* given, char** json, 
   return api::at_border(error, [&]() -> Status {
     spinert_verify_options from = SPINERT_INIT(spinert_verify_options);
     if (given) SPINERT_TRY(api::read_struct(given, from, "options"));
-    constexpr int64_t kMostThreads = 1024;
-    SPINERT_TRY(api::check_number("threads", from.threads, kMostThreads));
+    SPINERT_TRY(api::check_number("threads", from.threads, api::kMostThreads));
     VerifyOptions options;
     RunControl control;
     SPINERT_TRY(api::set_deadline(from.timeout, control));

@@ -119,7 +119,8 @@ SliceResult SliceLoop::failed(size_t index, const Status& status) {
 
 }  // namespace
 
-void describe_model(Pipeline& pipeline, StudyResult& study) {
+void begin_study(Pipeline& pipeline, const SliceSource& source, StudyResult& study) {
+  study.examination = source.examination();
   const auto& metadata = pipeline.engine().model().metadata;
   if (const auto it = metadata.find("spinert.config"); it != metadata.end()) {
     study.config_sha256 = to_hex(sha256(it->second.data(), it->second.size()));
@@ -154,8 +155,6 @@ void describe_model(Pipeline& pipeline, StudyResult& study) {
 
 Status run_slices(Pipeline& pipeline, SliceSource& source, const RunControl& control, StudyListener& listener,
                   StudyResult& study, const std::function<Status(SliceResult)>& keep, Status& problem) {
-  describe_model(pipeline, study);
-  study.examination = source.examination();
   SPINERT_TRY(SliceLoop(pipeline, source, control, keep, problem).run(listener, study));
   SPINERT_ASSIGN(study.model_sha256, pipeline.engine().file_sha256());
   study.examination.kind == "pictures" ? summarise(study) : judge_examination(study, source, pipeline.config());

@@ -17,13 +17,13 @@ class StudyListener {
   virtual void ended(const SliceResult& slice, size_t done, size_t total) = 0;
 };
 
-// What reports say of the model and the device.
-void describe_model(Pipeline& pipeline, StudyResult& study);
+// What is known before the first slice: examination, model and device, as reports name them.
+void begin_study(Pipeline& pipeline, const SliceSource& source, StudyResult& study);
 
-// Fills `study`. `keep` gets each finished slice and appends it to study.slices, without what its caller has no use for
-// any more. The cancel flag and the deadline of `control` end the run: slices not looked at are failed ones. `problem`:
-// the error of the first slice that could not be read; left alone if there is none. Errors: those of `keep`, and
-// E_MODEL_HASH.
+// Fills `study`, which begin_study() has begun. `keep` gets each finished slice and appends it to study.slices, without
+// what its caller has no use for any more. The cancel flag and the deadline of `control` end the run: slices not looked
+// at are failed ones. `problem`: the error of the first slice that could not be read; left alone if there is none.
+// Errors: those of `keep`, and E_MODEL_HASH.
 Status run_slices(Pipeline& pipeline, SliceSource& source, const RunControl& control, StudyListener& listener,
                   StudyResult& study, const std::function<Status(SliceResult)>& keep, Status& problem);
 

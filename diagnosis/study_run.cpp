@@ -21,10 +21,8 @@ void give_back(std::vector<T>& list) {
 Status StudyRun::look_at(Pipeline& pipeline, SliceSource& source, const RunControl& control) {
   SPINERT_ASSIGN(sections_, output_.spill());
   SPINERT_ASSIGN(slices_json_, output_.spill());
+  begin_study(pipeline, source, study_);
   if (dicom_readers_) {
-    // What the files say of model and study is known now, and tried before the networks run.
-    describe_model(pipeline, study_);
-    study_.examination = source.examination();
     SPINERT_ASSIGN(Spill pixels, output_.spill());
     SPINERT_ASSIGN(dicom_, DicomResults::start(study_, source, *dicom_readers_, std::move(pixels), dicom_time_));
   }

@@ -342,6 +342,9 @@ TEST_F(Api, OptionsOutOfRangeAreRefused) {
   const std::string out = path("out");
   const char* const inputs[] = {out.c_str(), nullptr};
   EXPECT_EQ(spinert_diagnose_paths(engine_, inputs, 2, out.c_str(), nullptr, nullptr, nullptr), SPINERT_USAGE);
+  auto timed = SPINERT_INIT(spinert_run_options);
+  timed.dicom_time = "20260101120000";  // of files that nobody asked for
+  EXPECT_EQ(spinert_diagnose_paths(engine_, inputs, 1, out.c_str(), &timed, nullptr, nullptr), SPINERT_USAGE);
   EXPECT_EQ(spinert_diagnose_paths(engine_, nullptr, 1, out.c_str(), nullptr, nullptr, nullptr), SPINERT_USAGE);
   EXPECT_EQ(spinert_diagnose_paths(engine_, inputs, 1, nullptr, nullptr, nullptr, nullptr), SPINERT_USAGE);
 }

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "diagnosis/images/input_file.h"
+#include "diagnosis/studies/dicom_file.h"
 #include "kernels/base/checked.h"
 
 namespace spinert {
@@ -77,6 +78,10 @@ Result<std::vector<uint8_t>> DicomArchive::unpack(size_t index, uint64_t size, b
   if (!file.check_unchanged().ok() || state_of(path_) != state_) return changed(path_);
   if (!status.ok()) return status;
   return bytes;
+}
+
+InputFile file_of(const DicomFacts& facts) {
+  return {facts.path, facts.archive, facts.entry};
 }
 
 Result<std::vector<uint8_t>> InputFile::read(uint64_t max_bytes) const {

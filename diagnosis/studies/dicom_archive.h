@@ -14,6 +14,8 @@
 
 namespace spinert {
 
+struct DicomFacts;
+
 // Together with the limits of kExaminationZip and of a DICOM file all that an archive may ask for.
 inline constexpr uint64_t kMaxUnpackedBytes = uint64_t{64} << 30;  // of all entries, by what they declare
 
@@ -68,5 +70,8 @@ struct InputFile {
 
   Result<std::vector<uint8_t>> read(uint64_t max_bytes) const;
 };
+
+// Where the file lies that was read.
+InputFile file_of(const DicomFacts& facts);
 
 }  // namespace spinert

@@ -1,8 +1,6 @@
 // dicom_check.cpp - the rules of BI-05, BI-13, BI-16a and BI-19.
 #include "diagnosis/studies/dicom_check.h"
 
-#include <string>
-
 #include "diagnosis/images/limits.h"
 
 namespace spinert {
@@ -85,6 +83,12 @@ Status check_ct_object(const DicomFacts& facts) {
         .hint(kConventional);
   }
   return {};
+}
+
+Status check_same_file(const DicomFacts& facts, const std::string& sha256) {
+  if (facts.sha256 == sha256) return {};
+  return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", facts.path)
+      .hint("Wait until the study is complete, then run again.");
 }
 
 Status check_usable(const DicomFacts& facts) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "diagnosis/studies/dicom_file.h"
 #include "kernels/base/status.h"
@@ -24,6 +25,10 @@ Status check_one_grey_frame(const DicomFacts& facts);
 // Whether it is a CT slice by its kind, whatever its pixels are: E_MODALITY (MR, CR, PT, SEG, secondary capture,
 // several frames, ...). Files of other kinds lie beside the slices of most exports and are set aside (series.h).
 Status check_ct_object(const DicomFacts& facts);
+
+// Whether a file that is read again, now with the hash `sha256`, is still the one that the facts tell of:
+// E_INPUT_CHANGED.
+Status check_same_file(const DicomFacts& facts, const std::string& sha256);
 
 // Whether SpineRT may look at it: that, with one grey frame. E_IMAGE_COLOUR (RGB, palette), and what the functions
 // above say. Whether it is a localizer and where it lies is judged with its series.

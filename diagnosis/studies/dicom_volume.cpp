@@ -3,17 +3,16 @@
 #include <algorithm>
 #include <mutex>
 
+#include "diagnosis/studies/dicom_archive.h"
+#include "diagnosis/studies/dicom_check.h"
 #include "diagnosis/studies/hounsfield.h"
 #include "runtime/aligned_buffer.h"
 
 namespace spinert {
 
 Result<DicomFile> read_again(DicomWorker& worker, const DicomFacts& facts) {
-  SPINERT_ASSIGN(DicomFile file, worker.read({facts.path, facts.archive, facts.entry}));
-  if (file.facts.sha256 != facts.sha256) {
-    return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", facts.path)
-        .hint("Wait until the study is complete, then run again.");
-  }
+  SPINERT_ASSIGN(DicomFile file, worker.read(file_of(facts)));
+  SPINERT_TRY(check_same_file(facts, file.facts.sha256));
   return file;
 }
 

@@ -94,12 +94,8 @@ class Worker final : public DicomWorker {
 
   Result<std::string> write(const DicomFacts& source, const DicomObject& object,
                             std::span<const uint8_t> pixels) override {
-    SPINERT_ASSIGN(const std::vector<uint8_t> bytes,
-                   InputFile(source.path, source.archive, source.entry).read(kMaxDicomFileBytes));
-    if (to_hex(sha256(bytes.data(), bytes.size())) != source.sha256) {
-      return error(ErrorId::E_INPUT_CHANGED, "the file changed while the study was read", source.path)
-          .hint("Wait until the study is complete, then run again.");
-    }
+    SPINERT_ASSIGN(const std::vector<uint8_t> bytes, file_of(source).read(kMaxDicomFileBytes));
+    SPINERT_TRY(check_same_file(source, to_hex(sha256(bytes.data(), bytes.size()))));
     SPINERT_ASSIGN(const std::string encoded, encode_dicom_object(object));
     SPINERT_ASSIGN(const std::string job, encode_dicom_job(encoded, bytes, pixels));
     SPINERT_TRY(make_ready(source.path));

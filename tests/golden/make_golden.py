@@ -126,7 +126,7 @@ def golden_slice(pipeline: torch_pipeline.Pipeline, path: Path, count: int) -> d
 
 
 def layout(document: dict[str, Any]) -> str:
-    """JSON with one stage, proposal list or box per line, so that a change shows as a short difference."""
+    """JSON with one stage, proposal list or box per line, so that two versions, unpacked, differ in few lines."""
 
     def line(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"))
