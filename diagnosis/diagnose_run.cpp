@@ -56,7 +56,7 @@ DiagnoseRun::DiagnoseRun(const DiagnoseRequest& request, DiagnoseListener& liste
     : request_(request),
       listener_(listener),
       control_(control),
-      readers_(reader_count(request.pipeline.engine.threads), request.dicom_program),
+      readers_(reader_count(request.pipeline.engine.threads), request.dicom_program, KeptPixels::usual_limit()),
       facts_(report_facts(request.used_options)),
       pipeline_(opened) {}
 
@@ -91,7 +91,9 @@ Status DiagnoseRun::find_studies() {
     SPINERT_ASSIGN(model_, model_path(model_));
   }
   SPINERT_ASSIGN(InputList list, expand_inputs(request_.inputs, true));
+  const auto begin = Clock::now();
   studies_ = group_studies(std::move(list.inputs), readers_, control_);
+  sorting_ms_ = milliseconds_since(begin);
   return {};
 }
 
@@ -120,7 +122,9 @@ Status DiagnoseRun::open_pipeline() {
 Status DiagnoseRun::look_at(StudyRun& run, const StudyInput& input) {
   SPINERT_TRY(open_pipeline());
   if (request_.dicom_output) run.want_dicom(readers_, request_.dicom_time);
+  const auto begin = Clock::now();
   SPINERT_ASSIGN(const auto source, open_study(input, request_.study, pipeline_->config(), readers_, control_));
+  run.study().reading_ms = milliseconds_since(begin) + (studies_.size() == 1 ? sorting_ms_ : 0);
   return run.look_at(*pipeline_, *source, control_);
 }
 
@@ -142,6 +146,7 @@ int DiagnoseRun::batch() {
     if (const auto finished = request_.resume ? finished_row(folder, input.name, key) : std::nullopt) {
       listener_.kept();
       keep(*finished, finished->exit_code, folder);
+      readers_.kept().forget(input.dicom);
       continue;
     }
     auto opened = StudyOutput::open(folder, how, request_.inputs);
@@ -188,7 +193,9 @@ int DiagnoseRun::one(StudyRun& run, const StudyInput& input, Clock::time_point b
   StudyResult& study = run.study();
   study.demo_model = request_.demo_model;
   if (request_.pipeline.canvas) study.canvas = canvas_name(*request_.pipeline.canvas);
-  if (const Status status = look_at(run, input); !status.ok()) return fail(run, status);
+  const Status status = look_at(run, input);
+  readers_.kept().forget(input.dicom);
+  if (!status.ok()) return fail(run, status);
   study.open_ms = open_ms_;
   study.total_ms = milliseconds_since(begin);
   return finish(run);

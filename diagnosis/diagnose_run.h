@@ -88,7 +88,7 @@ class DiagnoseRun {
   std::vector<StudyRow> rows_;
   std::unique_ptr<Pipeline> own_pipeline_;
   Pipeline* pipeline_;
-  double open_ms_ = 0;
+  double open_ms_ = 0, sorting_ms_ = 0;
 };
 
 }  // namespace spinert

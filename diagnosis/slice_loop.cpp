@@ -34,13 +34,14 @@ class SliceLoop {
   SliceLoop(const SliceLoop&) = delete;
   SliceLoop& operator=(const SliceLoop&) = delete;
 
-  Status run(StudyListener& listener, const StudyResult& study) {
+  Status run(StudyListener& listener, StudyResult& study) {
     for (size_t i = 0; i < source_.size(); ++i) {
       listener.begins(study.slices.size(), source_.size(), source_.name(i));
       SPINERT_TRY(begin(i));
       if (static_cast<int>(pending_.size()) >= pipeline_.depth()) SPINERT_TRY(take_first());
     }
     while (!pending_.empty()) SPINERT_TRY(take_first());
+    study.reading_ms += reading_ms_;
     return {};
   }
 
@@ -61,6 +62,7 @@ class SliceLoop {
   const Keep& keep_;
   Status& problem_;
   std::deque<Pending> pending_;
+  double reading_ms_ = 0;
 };
 
 // Appends one slice to pending_: with its result, or started in the pipeline_.
@@ -78,7 +80,9 @@ Status SliceLoop::begin(size_t index) {
                                         .hint("Raise --timeout or leave it out.")));
   }
   try {
+    const auto start = std::chrono::steady_clock::now();
     const Result<SourceSlice> read = source_.read(index);
+    reading_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     if (!read.ok()) return ended(failed(index, read.status()));
     const SourceSlice& slice = read.value();
     const int64_t size = pipeline_.config().detector.input.size;

@@ -39,7 +39,9 @@ void check_volume(const Volume& volume, const json& wanted) {
   expect_near(grid.at(0, 0, 0), wanted["first_mm"], "first voxel");
   expect_near(grid.at(grid.plane.columns - 1, grid.plane.rows - 1, grid.slices - 1), wanted["last_mm"], "last voxel");
   int64_t sum = 0;
-  for (const int16_t hu : volume.hu) sum += hu;
+  for (const auto& slice : volume.slices) {
+    for (const int16_t hu : slice) sum += hu;
+  }
   EXPECT_EQ(sum, wanted["sum"].get<int64_t>());
   for (const json& voxel : wanted["voxels"]) {
     EXPECT_EQ(volume.row(voxel[2], voxel[1])[voxel[0].get<size_t>()], voxel[3].get<int>()) << voxel;

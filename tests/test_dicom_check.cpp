@@ -112,7 +112,7 @@ Result<std::vector<int32_t>> stored(int bits, bool is_signed, const std::vector<
   facts.is_signed = is_signed;
   facts.padding_value = padding;
   facts.columns = 1;
-  return stored_values(words, allocated, facts);
+  return stored_values(std::span<const uint32_t>(words), allocated, facts);
 }
 
 TEST(StoredValues, SignAndMask) {

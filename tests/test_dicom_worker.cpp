@@ -33,6 +33,7 @@ DicomFile small_file() {
   file.facts.columns = 3;
   file.facts.bits_allocated = file.facts.bits_stored = 16;
   file.facts.high_bit = 15;
+  file.facts.is_signed = true;
   file.stored = {1, -2, 3, -4, 5, -6};
   return file;
 }
@@ -116,7 +117,8 @@ int lie(const std::string& kind) {
   if (kind == "cut-facts") text.resize(text.size() / 2);
   if (kind == "more-facts") text += '\0';
   reply.text_bytes = static_cast<uint32_t>(text.size());
-  reply.data_bytes = file.stored.size() * 4;
+  const std::vector<int16_t> pixels(file.stored.begin(), file.stored.end());
+  reply.data_bytes = pixels.size() * sizeof(int16_t);
   if (kind == "nonce") ++reply.nonce;
   if (kind == "magic") reply.protocol = 7;
   if (kind == "error-id") reply.error = 250;
@@ -126,8 +128,8 @@ int lie(const std::string& kind) {
   if (kind == "many-pixels") reply.data_bytes = uint64_t{1} << 62;
   write_pipe(STDOUT_FILENO, &reply, sizeof reply, kNoDeadline);
   write_pipe(STDOUT_FILENO, text.data(), text.size(), kNoDeadline);
-  if (kind == "half-pixels") return write_pipe(STDOUT_FILENO, file.stored.data(), 8, kNoDeadline) == PipeEnd::done;
-  write_pipe(STDOUT_FILENO, file.stored.data(), file.stored.size() * 4, kNoDeadline);
+  if (kind == "half-pixels") return write_pipe(STDOUT_FILENO, pixels.data(), 8, kNoDeadline) == PipeEnd::done;
+  write_pipe(STDOUT_FILENO, pixels.data(), pixels.size() * sizeof(int16_t), kNoDeadline);
   return 0;
 }
 

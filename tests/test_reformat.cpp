@@ -69,14 +69,15 @@ Volume volume_of(const Box& box, const Lie& lie,
     step[i] = {axis == 0 ? length : 0, axis == 1 ? length : 0, axis == 2 ? length : 0};
     first[axis] = lie.flip[i] ? extent[i] - 1 : 0;
   }
-  Volume volume{{{extent[0], extent[1], box.at(first), step[0], step[1]}, extent[2], step[2]}, {}, {}};
+  Volume volume{{{extent[0], extent[1], box.at(first), step[0], step[1]}, extent[2], step[2]}, {}};
   for (int k = 0; k < extent[2]; ++k) {
+    std::vector<int16_t>& slice = volume.slices.emplace_back();
     for (int y = 0; y < extent[1]; ++y) {
       for (int x = 0; x < extent[0]; ++x) {
         const int at[3] = {x, y, k};
         std::array<double, 3> index{};
         for (size_t i = 0; i < 3; ++i) index[lie.order[i]] = lie.flip[i] ? extent[i] - 1 - at[i] : at[i];
-        volume.hu.push_back(static_cast<int16_t>(value(index)));
+        slice.push_back(static_cast<int16_t>(value(index)));
       }
     }
   }
@@ -213,10 +214,11 @@ double field(const Vec3& p) {
 }
 
 Volume stack_of_field(double lean_y, double lean_x = 0) {
-  Volume volume{{{12, 20, {-6, 3, 11}, {1, 0, 0}, {0, 1, 0}}, 15, {lean_x, lean_y, 2}}, {}, {}};
+  Volume volume{{{12, 20, {-6, 3, 11}, {1, 0, 0}, {0, 1, 0}}, 15, {lean_x, lean_y, 2}}, {}};
   for (int k = 0; k < 15; ++k) {
+    std::vector<int16_t>& slice = volume.slices.emplace_back();
     for (int y = 0; y < 20; ++y) {
-      for (int x = 0; x < 12; ++x) volume.hu.push_back(static_cast<int16_t>(field(volume.grid.at(x, y, k))));
+      for (int x = 0; x < 12; ++x) slice.push_back(static_cast<int16_t>(field(volume.grid.at(x, y, k))));
     }
   }
   return volume;
@@ -285,6 +287,26 @@ TEST(SamplePlane, AnyPlaneOfALinearField) {
   for (const int16_t hu : sample_plane(flat, plane).hu) ASSERT_EQ(hu, kAirHu);
 }
 
+TEST(SamplePlanes, AreThoseOfEachPlaneAlone) {
+  const Box box;
+  for (const Lie& lie : all_lies()) {
+    SCOPED_TRACE(name_of(lie));
+    Volume volume = volume_of(box, lie);
+    volume.slices[2].clear();
+    const auto plan = plan_reformat(volume, {.step_mm = 2, .half_width_mm = 100});
+    ASSERT_TRUE(plan.ok());
+    std::vector<Plane> planes = plan.value().planes;
+    ASSERT_GE(planes.size(), 4u);
+    Plane away = planes[1], aslant = planes[2];
+    away.origin.x += 1e5;
+    aslant.column_step.x += 0.1;
+    planes.insert(planes.begin() + 1, {away, aslant});
+    const std::vector<HuSlice> together = sample_planes(volume, planes);
+    ASSERT_EQ(together.size(), planes.size());
+    for (size_t i = 0; i < planes.size(); ++i) EXPECT_EQ(together[i].hu, sample_plane(volume, planes[i]).hu) << i;
+  }
+}
+
 // BI-07b: what a missing slice would have given is air; everything else is as if it were there.
 TEST(SamplePlane, NothingIsInterpolatedFromAMissingSlice) {
   const Box box;
@@ -292,7 +314,7 @@ TEST(SamplePlane, NothingIsInterpolatedFromAMissingSlice) {
     SCOPED_TRACE(name_of(lie));
     const Volume whole = volume_of(box, lie);
     Volume gap = whole;
-    gap.missing = {4};
+    gap.slices[4].clear();
     const auto plan = plan_reformat(whole, {.step_mm = 2, .half_width_mm = 100});
     ASSERT_TRUE(plan.ok());
     int air = 0;

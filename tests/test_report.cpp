@@ -125,6 +125,7 @@ TEST(ReportJson, HashCoversExactlyTheDeterministicPart) {
   other.batch = 32;
   other.open_ms = 1;
   other.total_ms = 2;
+  other.reading_ms = 3;
   other.slices[0].milliseconds["detector"] = 99;
   facts.time_utc = "2025-01-01T00:00:00Z";
   facts.host = "another";
@@ -204,6 +205,7 @@ TEST(ReportHtml, IsDeterministicAndHoldsNothingVolatile) {
   study.threads = 7;
   study.open_ms = 1;
   study.total_ms = 4711;
+  study.reading_ms = 4711;
   study.slices[0].milliseconds["slice"] = 4711;
   EXPECT_EQ(page(study), one);
   EXPECT_EQ(one.find("4711"), std::string::npos);

@@ -134,9 +134,11 @@ Status check_rle(std::span<const uint8_t> stream, const DicomFacts& facts) {
       .hint(kAgain);
 }
 
-// Pixel memory as words. DCMTK gives it in the byte order of the machine, 16 bits at a time.
-Result<std::vector<uint32_t>> words_of(DcmPixelData& pixels, int allocated, size_t count, bool big_endian) {
-  std::vector<uint32_t> words(count);
+// The values in pixel memory, which DCMTK gives in the byte order of the machine, 16 bits at a time. `allocated`: what
+// a value takes there.
+Result<std::vector<int32_t>> values_in(DcmPixelData& pixels, int allocated, int bits, const DicomFacts& facts,
+                                       bool big_endian) {
+  const size_t count = static_cast<size_t>(facts.rows) * static_cast<size_t>(facts.columns);
   const auto bytes = static_cast<uint64_t>(pixels.getLengthField());
   if (bytes < (count * static_cast<size_t>(allocated) + 7) / 8) {
     return error(ErrorId::E_SLICE_DECODE, "the decoder gave too few pixels").hint(kAgain);
@@ -145,20 +147,19 @@ Result<std::vector<uint32_t>> words_of(DcmPixelData& pixels, int allocated, size
   if (allocated <= 8) {
     Uint8* at = nullptr;
     if (pixels.getUint8Array(at).bad() || at == nullptr) return no_memory();
+    std::vector<uint16_t> words(count);
     for (size_t i = 0; i < count; ++i) words[i] = allocated == 8 ? at[i] : at[i / 8] >> (i % 8) & 1u;
-    return words;
+    return stored_values(std::span<const uint16_t>(words), bits, facts);
   }
   Uint16* at = nullptr;
   if (pixels.getUint16Array(at).bad() || at == nullptr) return no_memory();
-  if (allocated == 16) {
-    words.assign(at, at + count);
-  } else {
-    const size_t low = big_endian ? 1 : 0;
-    for (size_t i = 0; i < count; ++i) {
-      words[i] = static_cast<uint32_t>(at[2 * i + low]) | static_cast<uint32_t>(at[2 * i + 1 - low]) << 16;
-    }
+  if (allocated == 16) return stored_values(std::span<const uint16_t>(at, count), bits, facts);
+  const size_t low = big_endian ? 1 : 0;
+  std::vector<uint32_t> words(count);
+  for (size_t i = 0; i < count; ++i) {
+    words[i] = static_cast<uint32_t>(at[2 * i + low]) | static_cast<uint32_t>(at[2 * i + 1 - low]) << 16;
   }
-  return words;
+  return stored_values(std::span<const uint32_t>(words), bits, facts);
 }
 
 Result<std::vector<int32_t>> read_jpeg2000(DcmPixelSequence& fragments, const DicomFacts& facts) {
@@ -179,7 +180,7 @@ Result<std::vector<int32_t>> read_jpeg2000(DcmPixelSequence& fragments, const Di
     words[i] = negative ? (bits | ~mask) : bits;
     if (facts.bits_allocated < 32) words[i] &= (1u << facts.bits_allocated) - 1;
   }
-  return stored_values(words, facts.bits_allocated, facts);
+  return stored_values(std::span<const uint32_t>(words), facts.bits_allocated, facts);
 }
 
 }  // namespace
@@ -198,12 +199,10 @@ Status check_pixel_data(DcmDataset& dataset, const TransferSyntax& syntax, const
 }
 
 Result<std::vector<int32_t>> read_pixels(DcmDataset& dataset, const TransferSyntax& syntax, const DicomFacts& facts) {
-  const size_t count = static_cast<size_t>(facts.rows) * static_cast<size_t>(facts.columns);
   DcmPixelData& pixels = *find_pixel_data(dataset);
   if (syntax.kind == SyntaxKind::native) {
     const bool big_endian = dataset.getOriginalXfer() == EXS_BigEndianExplicit;
-    SPINERT_ASSIGN(const std::vector<uint32_t> words, words_of(pixels, facts.bits_allocated, count, big_endian));
-    return stored_values(words, facts.bits_allocated, facts);
+    return values_in(pixels, facts.bits_allocated, facts.bits_allocated, facts, big_endian);
   }
   DcmPixelSequence& fragments = *find_fragments(dataset, pixels);
   if (syntax.kind == SyntaxKind::jpeg_2000) return read_jpeg2000(fragments, facts);
@@ -226,8 +225,7 @@ Result<std::vector<int32_t>> read_pixels(DcmDataset& dataset, const TransferSynt
       (allocated != 8 && allocated != 16 && allocated != 32) || allocated > facts.bits_allocated) {
     return error(ErrorId::E_SLICE_DECODE, "the decoder gave pixels of an unexpected kind");
   }
-  SPINERT_ASSIGN(const std::vector<uint32_t> words, words_of(*find_pixel_data(dataset), allocated, count, false));
-  return stored_values(words, std::max<int>(allocated, facts.bits_stored), facts);
+  return values_in(*find_pixel_data(dataset), allocated, std::max<int>(allocated, facts.bits_stored), facts, false);
 }
 
 }  // namespace spinert

@@ -9,10 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <vector>
 
@@ -47,18 +49,37 @@ class AnswerMark {
   std::atomic<int>* mark_ = nullptr;
 };
 
-bool send(int out, const DicomReply& reply, const std::string& text, std::span<const std::byte> data) {
+bool send(int out, const DicomReply& reply, const std::string& text) {
   return write_pipe(out, &reply, sizeof reply, kNoDeadline) == PipeEnd::done &&
-         write_pipe(out, text.data(), text.size(), kNoDeadline) == PipeEnd::done &&
-         write_pipe(out, data.data(), data.size(), kNoDeadline) == PipeEnd::done;
+         write_pipe(out, text.data(), text.size(), kNoDeadline) == PipeEnd::done;
 }
 
-bool send_result(int out, uint64_t nonce, const std::string& text, std::span<const std::byte> data) {
+bool send_made(int out, uint64_t nonce, const std::string& file) {
+  DicomReply reply;
+  reply.nonce = nonce;
+  reply.data_bytes = file.size();
+  return send(out, reply, {}) && write_pipe(out, file.data(), file.size(), kNoDeadline) == PipeEnd::done;
+}
+
+bool send_file(int out, uint64_t nonce, const DicomFile& file) {
+  const std::string text = encode_facts(file.facts);
+  const size_t each = stored_value_bytes(file.facts);
   DicomReply reply;
   reply.nonce = nonce;
   reply.text_bytes = static_cast<uint32_t>(text.size());
-  reply.data_bytes = data.size();
-  return send(out, reply, text, data);
+  reply.data_bytes = file.stored.size() * each;
+  if (!send(out, reply, text)) return false;
+  const std::span<const int32_t> values(file.stored);
+  if (each == sizeof(int32_t)) {
+    return write_pipe(out, values.data(), values.size_bytes(), kNoDeadline) == PipeEnd::done;
+  }
+  uint16_t piece[1 << 15];  // a buffer for all would be memory that the child has to be given first
+  for (size_t begin = 0; begin < values.size(); begin += std::size(piece)) {
+    const auto part = values.subspan(begin, std::min(std::size(piece), values.size() - begin));
+    std::ranges::transform(part, piece, [](int32_t value) { return static_cast<uint16_t>(value); });
+    if (write_pipe(out, piece, part.size() * each, kNoDeadline) != PipeEnd::done) return false;
+  }
+  return true;
 }
 
 bool send_error(int out, uint64_t nonce, const Status& status) {
@@ -67,7 +88,7 @@ bool send_error(int out, uint64_t nonce, const Status& status) {
   reply.error = static_cast<uint32_t>(status.id());
   reply.nonce = nonce;
   reply.text_bytes = static_cast<uint32_t>(text.size());
-  return send(out, reply, text, {});
+  return send(out, reply, text);
 }
 
 // The result of a task, or that the memory was not enough for it.
@@ -90,15 +111,12 @@ auto do_or_out_of_memory(const Task& task, const DicomLimits& limits) -> decltyp
   if (request.task == DicomTask::write) {
     const auto file = do_or_out_of_memory([&] { return server.write(bytes); }, limits);
     mark.begin();
-    sent = file.ok() ? send_result(out, request.nonce, {}, std::as_bytes(std::span(file.value())))
-                     : send_error(out, request.nonce, file.status());
+    sent = file.ok() ? send_made(out, request.nonce, file.value()) : send_error(out, request.nonce, file.status());
   } else {
     const bool pixels = request.task == DicomTask::pixels;
     const auto file = do_or_out_of_memory([&] { return server.decode(bytes, pixels); }, limits);
-    const std::string text = file.ok() ? encode_facts(file.value().facts) : std::string();
     mark.begin();
-    sent = file.ok() ? send_result(out, request.nonce, text, std::as_bytes(std::span(file.value().stored)))
-                     : send_error(out, request.nonce, file.status());
+    sent = file.ok() ? send_file(out, request.nonce, file.value()) : send_error(out, request.nonce, file.status());
   }
   _exit(sent ? 0 : 1);
 }

@@ -30,11 +30,37 @@ std::optional<int32_t> value_of(uint32_t word, int allocated, const DicomFacts& 
   return {};
 }
 
+// All words to values without a branch in the loop; false if one of them is not what it should be, which hardly ever
+// is.
+template <class Word>
+bool extend_all(std::span<const Word> words, int allocated, const DicomFacts& facts, int32_t* values) {
+  const int stored = facts.bits_stored, unused = 32 - stored;
+  const uint32_t above = ones(allocated) & ~ones(stored);
+  uint32_t wrong = 0;
+  if (facts.is_signed) {
+    for (size_t i = 0; i < words.size(); ++i) {
+      const uint32_t word = words[i];
+      const int32_t value = static_cast<int32_t>(word << unused) >> unused;
+      const uint32_t copies = static_cast<uint32_t>(value >> 31) & above;  // of the sign
+      wrong |= static_cast<uint32_t>((word & above) != 0) & static_cast<uint32_t>((word & above) != copies);
+      values[i] = value;
+    }
+  } else {
+    const uint32_t outside = above | uint32_t{1} << 31;
+    for (size_t i = 0; i < words.size(); ++i) {
+      wrong |= words[i] & outside;
+      values[i] = static_cast<int32_t>(words[i]);
+    }
+  }
+  return wrong == 0;
+}
+
 }  // namespace
 
-Result<std::vector<int32_t>> stored_values(const std::vector<uint32_t>& words, int bits_allocated,
-                                           const DicomFacts& facts) {
+template <class Word>
+Result<std::vector<int32_t>> stored_values(std::span<const Word> words, int bits_allocated, const DicomFacts& facts) {
   std::vector<int32_t> values(words.size());
+  if (extend_all(words, bits_allocated, facts, values.data())) return values;
   for (size_t i = 0; i < words.size(); ++i) {
     const auto value = value_of(words[i], bits_allocated, facts);
     if (!value) {
@@ -48,5 +74,8 @@ Result<std::vector<int32_t>> stored_values(const std::vector<uint32_t>& words, i
   }
   return values;
 }
+
+template Result<std::vector<int32_t>> stored_values(std::span<const uint16_t>, int, const DicomFacts&);
+template Result<std::vector<int32_t>> stored_values(std::span<const uint32_t>, int, const DicomFacts&);
 
 }  // namespace spinert

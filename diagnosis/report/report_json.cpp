@@ -99,6 +99,7 @@ void write_volatile(JsonText& json, const StudyResult& study, const ReportFacts&
   json.key("timings").begin_object();
   json.key("open_ms").number(study.open_ms);
   json.key("total_ms").number(study.total_ms);
+  json.key("reading_ms").number(study.reading_ms);
   json.key("slices").begin_array();
   for (const SliceResult& slice : study.slices) {
     json.begin_object(kInline).key("source").text(slice.source);

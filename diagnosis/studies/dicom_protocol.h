@@ -18,7 +18,7 @@ inline constexpr uint64_t kMaxDicomFileBytes = uint64_t{1} << 30;
 inline constexpr uint32_t kMaxDicomTextBytes = 64u << 10;  // facts or an error, encoded
 inline constexpr size_t kMaxDicomStringBytes = 1024;       // one text value; longer ones are cut
 inline constexpr size_t kMaxDicomImageTypeParts = 16;
-inline constexpr uint32_t kDicomProtocol = 0x32445053;  // "SPD2"
+inline constexpr uint32_t kDicomProtocol = 0x33445053;  // "SPD3"
 
 // Sent once by spinert-dicom, followed by text_bytes of text: the decoding libraries with their versions.
 struct DicomHello {
@@ -43,8 +43,8 @@ struct DicomRequest {
   uint64_t bytes = 0;
 };
 
-// Followed by text_bytes (facts if error is 0, else the parts of the error) and data_bytes (stored values, or the
-// finished file).
+// Followed by text_bytes (facts if error is 0, else the parts of the error) and data_bytes (stored values, each of
+// stored_value_bytes(), or the finished file).
 struct DicomReply {
   uint32_t protocol = kDicomProtocol;
   uint32_t error = 0;  // an ErrorId
@@ -53,6 +53,12 @@ struct DicomReply {
   uint32_t unused = 0;
   uint64_t data_bytes = 0;
 };
+
+// How many bytes a stored value takes in an answer: 2 where they hold every value of the file, else 4. What is signed
+// in the file is signed here.
+inline size_t stored_value_bytes(const DicomFacts& facts) {
+  return facts.bits_allocated <= 16 ? 2 : 4;
+}
 
 uint32_t count_of_error_ids();
 

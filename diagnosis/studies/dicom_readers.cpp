@@ -6,7 +6,37 @@
 #include <new>
 #include <thread>
 
+#include "diagnosis/studies/dicom_archive.h"
+#include "diagnosis/studies/dicom_check.h"
+#include "diagnosis/studies/hounsfield.h"
+#include "diagnosis/studies/series.h"
+
 namespace spinert {
+
+Result<DicomFacts> DicomReaders::read_facts(DicomWorker& worker, const InputFile& from) {
+  if (!kept_.has_room()) return worker.read_facts(from);
+  Result<DicomFile> file = worker.read(from);
+  if (!file.ok()) return worker.read_facts(from);
+  if (Result<HuSlice> slice = to_hounsfield(file.value()); slice.ok()) {
+    kept_.keep(file.value().facts.sha256, std::move(slice.value().hu));
+  }
+  return std::move(file.value().facts);
+}
+
+Result<DicomFile> DicomReaders::read_again(DicomWorker& worker, const DicomFacts& facts) {
+  SPINERT_ASSIGN(DicomFile file, worker.read(file_of(facts)));
+  SPINERT_TRY(check_same_file(facts, file.facts.sha256));
+  return file;
+}
+
+Result<HuSlice> DicomReaders::read_slice(DicomWorker& worker, const DicomFacts& facts) {
+  if (auto hu = kept_.take(facts.sha256)) {
+    SPINERT_ASSIGN(const Plane plane, plane_of(facts));
+    return HuSlice{plane, std::move(*hu)};
+  }
+  SPINERT_ASSIGN(const DicomFile file, read_again(worker, facts));
+  return to_hounsfield(file);
+}
 
 Status DicomReaders::for_each(size_t n, const RunControl& control,
                               const std::function<Status(DicomWorker&, size_t)>& work) {

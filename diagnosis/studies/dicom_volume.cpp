@@ -3,24 +3,15 @@
 #include <algorithm>
 #include <mutex>
 
-#include "diagnosis/studies/dicom_archive.h"
-#include "diagnosis/studies/dicom_check.h"
 #include "diagnosis/studies/hounsfield.h"
 #include "runtime/aligned_buffer.h"
 
 namespace spinert {
 
-Result<DicomFile> read_again(DicomWorker& worker, const DicomFacts& facts) {
-  SPINERT_ASSIGN(DicomFile file, worker.read(file_of(facts)));
-  SPINERT_TRY(check_same_file(facts, file.facts.sha256));
-  return file;
-}
-
 Result<Volume> read_dicom_volume(std::span<const DicomFacts> study, const SeriesGeometry& geometry,
                                  DicomReaders& readers, const RunControl& control) {
   Volume volume;
   volume.grid = geometry.grid;
-  volume.missing = geometry.missing;
   const Grid& grid = volume.grid;
   const size_t per_slice = static_cast<size_t>(grid.plane.columns) * static_cast<size_t>(grid.plane.rows);
   const size_t voxels = per_slice * static_cast<size_t>(grid.slices);
@@ -30,16 +21,16 @@ Result<Volume> read_dicom_volume(std::span<const DicomFacts> study, const Series
         .expected("at most " + std::to_string(limit) + " bytes", std::to_string(bytes))
         .hint("Give a part of the series, or the process more memory.");
   }
-  volume.hu.resize(voxels, kAirHu);
+  volume.slices.resize(static_cast<size_t>(grid.slices));
   std::mutex mutex;
   HuRange range;
   SPINERT_TRY(readers.for_each(geometry.order.size(), control, [&](DicomWorker& worker, size_t i) -> Status {
-    SPINERT_ASSIGN(const DicomFile file, read_again(worker, study[geometry.order[i]]));
-    SPINERT_ASSIGN(const HuSlice slice, to_hounsfield(file));
-    const auto place = static_cast<size_t>(geometry.place[i]);
-    std::ranges::copy(slice.hu, volume.hu.begin() + static_cast<ptrdiff_t>(place * per_slice));
+    SPINERT_ASSIGN(HuSlice slice, readers.read_slice(worker, study[geometry.order[i]]));
+    HuRange of_slice;
+    of_slice.add(slice.hu);
+    volume.slices[static_cast<size_t>(geometry.place[i])] = std::move(slice.hu);
     const std::lock_guard lock(mutex);
-    range.add(slice.hu);
+    range.add(of_slice);
     return {};
   }));
   SPINERT_TRY(check_plausible_hu(range, "series"));
@@ -51,8 +42,8 @@ Status check_duplicates(std::span<const DicomFacts> study, const SeriesGeometry&
                         const RunControl& control) {
   return readers.for_each(geometry.duplicates.size(), control, [&](DicomWorker& worker, size_t i) -> Status {
     const Duplicate& twice = geometry.duplicates[i];
-    SPINERT_ASSIGN(const DicomFile kept, read_again(worker, study[twice.of]));
-    SPINERT_ASSIGN(const DicomFile other, read_again(worker, study[twice.file]));
+    SPINERT_ASSIGN(const DicomFile kept, DicomReaders::read_again(worker, study[twice.of]));
+    SPINERT_ASSIGN(const DicomFile other, DicomReaders::read_again(worker, study[twice.file]));
     return check_duplicate(kept, other);
   });
 }

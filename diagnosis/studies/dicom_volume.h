@@ -9,9 +9,6 @@
 
 namespace spinert {
 
-// A file whose facts are known, read once more: E_INPUT_CHANGED if it is no longer the same.
-Result<DicomFile> read_again(DicomWorker& worker, const DicomFacts& facts);
-
 // Every slice of an arranged series in its place; slices at one place must show the same. Refuses volumes of more than
 // half of the memory that this process may use, E_OOM_HOST with both figures. Errors also: those of the worker, of
 // to_hounsfield(), check_duplicate() and check_plausible_hu().

@@ -23,6 +23,7 @@ constexpr int kMaxStrikes = 3;              // a worker that ends by itself, in 
 constexpr double kStartSeconds = 30;        // loading a dictionary takes milliseconds on an idle machine
 constexpr double kBeyondWorkersLimit = 10;  // the worker ends its child first and says so
 constexpr uint32_t kMaxLibrariesText = 256;
+constexpr size_t kKeptValues = size_t{4} << 20;  // of a buffer between two files
 
 Deadline after(double seconds) {
   return std::chrono::steady_clock::now() +
@@ -177,10 +178,30 @@ class Worker final : public DicomWorker {
     }
     if (!check_one_grey_frame(file.facts).ok()) return nonsense();
     const size_t count = static_cast<size_t>(file.facts.rows) * static_cast<size_t>(file.facts.columns);
-    if (answer.data_bytes != count * sizeof(int32_t)) return nonsense();
-    SPINERT_TRY(take_data(answer, count, file.stored));
+    if (answer.data_bytes != count * stored_value_bytes(file.facts)) return nonsense();
+    if (stored_value_bytes(file.facts) == sizeof(int32_t)) {
+      SPINERT_TRY(take_data(answer, count, file.stored));
+    } else {
+      SPINERT_TRY(take_data(answer, count, narrow_));
+      SPINERT_TRY(widen(file.facts.is_signed, file.stored));
+    }
     lost = false;
     return file;
+  }
+
+  Status widen(bool is_signed, std::vector<int32_t>& to) {
+    try {
+      if (is_signed) {
+        const auto* values = reinterpret_cast<const int16_t*>(narrow_.data());
+        to.assign(values, values + narrow_.size());
+      } else {
+        to.assign(narrow_.begin(), narrow_.end());
+      }
+    } catch (const std::bad_alloc&) {
+      return no_memory(narrow_.size() * sizeof(int32_t));
+    }
+    if (narrow_.size() > kKeptValues) narrow_ = {};
+    return {};
   }
 
   Result<std::string> take_made(std::span<const uint8_t> job, bool& lost) {
@@ -200,13 +221,16 @@ class Worker final : public DicomWorker {
     try {
       to.resize(count);
     } catch (const std::bad_alloc&) {
-      return error(ErrorId::E_OOM_HOST, "no memory for what the DICOM decoder gives")
-          .expected(std::to_string(answer.data_bytes) + " bytes", "less than that");
+      return no_memory(answer.data_bytes);
     }
     const PipeEnd end = read_pipe(process_.output(), to.data(), answer.data_bytes, answer.deadline);
     return end == PipeEnd::done ? Status() : ended(end, answer.patience);
   }
 
+  static Status no_memory(uint64_t bytes) {
+    return error(ErrorId::E_OOM_HOST, "no memory for what the DICOM decoder gives")
+        .expected(std::to_string(bytes) + " bytes", "less than that");
+  }
   static Status nonsense() {
     return error(ErrorId::E_SLICE_DECODE, "the DICOM decoder sent an answer that makes no sense");
   }
@@ -221,6 +245,7 @@ class Worker final : public DicomWorker {
   DicomWorkerOptions options_;
   ChildProcess process_;
   std::string libraries_;
+  std::vector<uint16_t> narrow_;  // pixels as they come; kept, because the next file's are as many
   int strikes_ = 0;
 };
 

@@ -72,6 +72,31 @@ StoredRange padding_range(const DicomFacts& facts, const StoredRange& range) {
   return {std::min(*value, *limit), std::max(*value, *limit)};
 }
 
+// Nearly every CT: a slope of 1 and a whole intercept. One pass without a branch; false if a value does not fit, for
+// whatever reason, or the numbers are not of this kind.
+bool shift_whole_numbers(std::span<const int32_t> stored, const StoredRange& range, const StoredRange& padding,
+                         double slope, double intercept, int16_t* hu) {
+  constexpr int64_t kMost = 65536;
+  if (slope != 1 || intercept != std::rint(intercept) || std::abs(intercept) > kMost || range.lowest < -kMost ||
+      range.highest > kMost) {
+    return false;
+  }
+  const auto shift = static_cast<int32_t>(intercept);
+  const auto low = static_cast<int32_t>(range.lowest), high = static_cast<int32_t>(range.highest);
+  const bool pads = padding.lowest <= padding.highest;  // then by values that can be stored
+  const auto first = static_cast<int32_t>(pads ? padding.lowest : 1);
+  const auto last = static_cast<int32_t>(pads ? padding.highest : 0);
+  int outside = 0;
+  for (size_t i = 0; i < stored.size(); ++i) {
+    const int32_t value = stored[i];
+    const auto sum = static_cast<int32_t>(static_cast<uint32_t>(value) + static_cast<uint32_t>(shift));  // may wrap
+    const bool is_padding = (first <= value) & (value <= last);
+    outside |= (value < low) | (value > high) | ((sum != static_cast<int16_t>(sum)) & !is_padding);
+    hu[i] = static_cast<int16_t>(is_padding ? kAirHu : sum);
+  }
+  return outside == 0;
+}
+
 }  // namespace
 
 bool round_to_int16(const double* values, size_t count, int16_t* out) {
@@ -89,7 +114,12 @@ Result<HuSlice> to_hounsfield(const DicomFile& file) {
   const DicomFacts& facts = file.facts;
   SPINERT_TRY(check_facts(facts, file.stored.size()));
   SPINERT_ASSIGN(const Plane plane, plane_of(facts));
-  const StoredRange range = stored_range(facts);
+  const StoredRange range = stored_range(facts), padding = padding_range(facts, range);
+  const double slope = facts.rescale_slope.value_or(1), intercept = facts.rescale_intercept.value_or(0);
+  HuSlice slice{plane, {}};
+  slice.hu.resize(file.stored.size());
+  if (shift_whole_numbers(file.stored, range, padding, slope, intercept, slice.hu.data())) return slice;
+
   int32_t lowest = INT32_MAX, highest = INT32_MIN;
   for (const int32_t value : file.stored) {
     lowest = std::min(lowest, value);
@@ -101,12 +131,8 @@ Result<HuSlice> to_hounsfield(const DicomFile& file) {
                   std::to_string(lowest) + " to " + std::to_string(highest));
   }
 
-  const StoredRange padding = padding_range(facts, range);
   const auto first_padding = static_cast<int32_t>(std::min<int64_t>(padding.lowest, INT32_MAX));
   const auto last_padding = static_cast<int32_t>(std::min<int64_t>(padding.highest, INT32_MAX));
-  const double slope = facts.rescale_slope.value_or(1), intercept = facts.rescale_intercept.value_or(0);
-  HuSlice slice{plane, {}};
-  slice.hu.resize(file.stored.size());
   std::vector<double> row(static_cast<size_t>(facts.columns));
   for (size_t begin = 0; begin < file.stored.size(); begin += row.size()) {
     const int32_t* stored = file.stored.data() + begin;

@@ -1,6 +1,7 @@
 // hounsfield.h - from stored values to Hounsfield units, and whether what came out can be Hounsfield units at all.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -34,6 +35,10 @@ struct HuRange {
   int lowest = INT16_MAX, highest = INT16_MIN;
 
   void add(std::span<const int16_t> hu);
+  void add(const HuRange& other) {
+    lowest = std::min(lowest, other.lowest);
+    highest = std::max(highest, other.highest);
+  }
 };
 
 // E_RANGE if no scanner gives such values in Hounsfield units: all far below air, or none below water although they

@@ -56,27 +56,31 @@ Result<NiftiFile> read(NiftiBytes& bytes, const std::string& where, NiftiTransfo
   Volume& volume = file.volume;
   volume.grid = header.grid;
   const Plane& plane = header.grid.plane;
-  const auto voxels =
-      static_cast<size_t>(plane.columns) * static_cast<size_t>(plane.rows) * static_cast<size_t>(header.grid.slices);
-  try {
-    volume.hu.resize(voxels);
-  } catch (const std::bad_alloc&) {
-    return error(ErrorId::E_OOM_HOST, "no memory for the volume", where)
-        .expected(std::to_string(voxels * sizeof(int16_t)) + " bytes", "less than that");
-  }
-
-  const size_t piece = std::min(kPieceVoxels, voxels);
+  const size_t per_slice = static_cast<size_t>(plane.columns) * static_cast<size_t>(plane.rows);
+  const auto slices = static_cast<size_t>(header.grid.slices);
+  const size_t piece = std::min(kPieceVoxels, per_slice);
   std::vector<uint8_t> raw(piece * header.value_bytes);
   std::vector<double> values(piece);
   HuRange range;
-  for (size_t done = 0; done < voxels;) {
-    const size_t count = std::min(piece, voxels - done);
-    SPINERT_TRY(bytes.read(raw.data(), count * header.value_bytes));
-    rescale_any(raw, header, values, count);
-    int16_t* hu = volume.hu.data() + done;
-    if (!round_to_int16(values.data(), count, hu)) return bad_value(values, count, done, plane, where);
-    range.add({hu, count});
-    done += count;
+  try {
+    volume.slices.resize(slices);
+    for (size_t slice = 0; slice < slices; ++slice) {
+      std::vector<int16_t>& hu = volume.slices[slice];
+      hu.resize(per_slice);
+      for (size_t done = 0; done < per_slice;) {
+        const size_t count = std::min(piece, per_slice - done);
+        SPINERT_TRY(bytes.read(raw.data(), count * header.value_bytes));
+        rescale_any(raw, header, values, count);
+        if (!round_to_int16(values.data(), count, hu.data() + done)) {
+          return bad_value(values, count, slice * per_slice + done, plane, where);
+        }
+        done += count;
+      }
+      range.add(hu);
+    }
+  } catch (const std::bad_alloc&) {
+    return error(ErrorId::E_OOM_HOST, "no memory for the volume", where)
+        .expected(std::to_string(per_slice * slices * sizeof(int16_t)) + " bytes", "less than that");
   }
   SPINERT_ASSIGN(file.sha256, bytes.finish());
   SPINERT_TRY(check_plausible_hu(range, where));

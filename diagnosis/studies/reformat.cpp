@@ -79,7 +79,7 @@ std::vector<int64_t> bone_along(const Volume& volume, size_t axis) {
   std::vector<int64_t> bone(static_cast<size_t>(extent));
   std::vector<int> of_slice(axis == 0 ? columns : 0);  // 32 bits, so that more are added at once
   for (int k = 0; k < grid.slices; ++k) {
-    if (std::binary_search(volume.missing.begin(), volume.missing.end(), k)) continue;
+    if (!volume.has(k)) continue;
     std::fill(of_slice.begin(), of_slice.end(), 0);
     for (int y = 0; y < grid.plane.rows; ++y) {
       const int16_t* row = volume.row(k, y);

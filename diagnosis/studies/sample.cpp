@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -19,9 +20,11 @@ constexpr double kSquare = 1e-4;  // relative: two spacings nearer than this are
 // What both ways of sampling know about one axis of the volume.
 struct VolumeAxis {
   int extent = 0;
-  size_t stride = 0;  // in values
+  size_t stride = 0;  // in values of a slice; of the slices nothing
   Affine position;    // in voxels, of a pixel of the plane
 };
+
+constexpr size_t kSliceAxis = 2;
 
 std::array<VolumeAxis, 3> axes_of(const Volume& volume, const Plane& plane) {
   const Grid& grid = volume.grid;
@@ -31,60 +34,63 @@ std::array<VolumeAxis, 3> axes_of(const Volume& volume, const Plane& plane) {
   const Vec3 inverse[3] = {(1 / determinant) * cross(b, c), (1 / determinant) * cross(c, a),
                            (1 / determinant) * cross(a, b)};
   const int extents[3] = {grid.plane.columns, grid.plane.rows, grid.slices};
+  const size_t strides[3] = {1, static_cast<size_t>(grid.plane.columns), 0};
   std::array<VolumeAxis, 3> axes;
-  size_t stride = 1;
   for (size_t i = 0; i < 3; ++i) {
     axes[i] = {extents[i],
-               stride,
+               strides[i],
                {dot(inverse[i], plane.origin - grid.plane.origin), dot(inverse[i], plane.column_step),
                 dot(inverse[i], plane.row_step)}};
-    stride *= static_cast<size_t>(extents[i]);
   }
   return axes;
 }
 
-bool is_missing(const Volume& volume, int slice) {
-  return std::binary_search(volume.missing.begin(), volume.missing.end(), slice);
+// `count` values between two places of the volume: every `from` values one, to every `to_step`.
+void blend(const int16_t* low, const int16_t* high, float weight, size_t from, float* to, size_t to_step,
+           size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const float value = low[i * from];
+    to[i * to_step] = weight == 0 ? value : value * (1 - weight) + high[i * from] * weight;
+  }
 }
 
-constexpr size_t kSliceAxis = 2;
-
-// The plane of the volume at `tap` of axis `across`; axis `p` becomes its columns, `q` its rows.
-Section cut(const Volume& volume, const std::array<VolumeAxis, 3>& axes, size_t across, const Tap& tap, size_t p,
-            size_t q) {
-  Section section{axes[p].extent, axes[q].extent, {}};
-  const auto columns = static_cast<size_t>(section.columns), rows = static_cast<size_t>(section.rows);
-  section.values.resize(columns * rows);
-  const int16_t* low = volume.hu.data() + static_cast<size_t>(tap.low) * axes[across].stride;
-  const int16_t* high = volume.hu.data() + static_cast<size_t>(tap.high) * axes[across].stride;
-  const auto weight = static_cast<float>(tap.weight);
-  // The axis that lies closer together in memory runs inside.
-  const bool rows_inside = axes[q].stride < axes[p].stride;
-  const size_t outer = rows_inside ? columns : rows, inner = rows_inside ? rows : columns;
-  const size_t outer_from = axes[rows_inside ? p : q].stride, inner_from = axes[rows_inside ? q : p].stride;
-  const size_t outer_to = rows_inside ? 1 : columns, inner_to = rows_inside ? columns : 1;
-  for (size_t i = 0; i < outer; ++i) {
-    const int16_t *from_low = low + i * outer_from, *from_high = high + i * outer_from;
-    float* to = section.values.data() + i * outer_to;
-    for (size_t j = 0; j < inner; ++j) {
-      const float value = from_low[j * inner_from];
-      to[j * inner_to] = weight == 0 ? value : value * (1 - weight) + from_high[j * inner_from] * weight;
-    }
-  }
-
-  constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
+// The planes of the volume at `taps` of axis `across`; axis `p` becomes their columns, `q` their rows. Slice by slice:
+// what lies beside a plane comes into the cache with it, and is what the next plane wants.
+std::vector<Section> cut(const Volume& volume, const std::array<VolumeAxis, 3>& axes, size_t across,
+                         std::span<const Tap> taps, size_t p, size_t q) {
+  Section empty{axes[p].extent, axes[q].extent, {}};
+  const auto columns = static_cast<size_t>(empty.columns), rows = static_cast<size_t>(empty.rows);
+  // What a missing slice would have given, or what lies outside.
+  empty.values.resize(columns * rows, std::numeric_limits<float>::quiet_NaN());
+  std::vector<Section> sections(taps.size(), empty);
   if (across == kSliceAxis) {
-    if (is_missing(volume, tap.low) || is_missing(volume, tap.high)) {
-      std::fill(section.values.begin(), section.values.end(), kNothing);
+    for (size_t i = 0; i < taps.size(); ++i) {
+      if (taps[i].low < 0 || !volume.has(taps[i].low) || !volume.has(taps[i].high)) continue;
+      const int16_t *low = volume.row(taps[i].low, 0), *high = volume.row(taps[i].high, 0);
+      for (size_t y = 0; y < rows; ++y) {
+        const size_t at = y * axes[q].stride;
+        blend(low + at, high + at, static_cast<float>(taps[i].weight), axes[p].stride,
+              sections[i].values.data() + y * columns, 1, columns);
+      }
     }
-    return section;
+    return sections;
   }
-  for (const int slice : volume.missing) {
-    const size_t first = static_cast<size_t>(slice) * (p == kSliceAxis ? 1 : columns);
-    const size_t step = p == kSliceAxis ? columns : 1, count = p == kSliceAxis ? rows : columns;
-    for (size_t i = 0; i < count; ++i) section.values[first + i * step] = kNothing;
+  const bool slices_are_columns = p == kSliceAxis;
+  const size_t slice_step = slices_are_columns ? 1 : columns, step = slices_are_columns ? columns : 1;
+  const VolumeAxis& along = axes[slices_are_columns ? q : p];
+  for (int slice = 0; slice < axes[kSliceAxis].extent; ++slice) {
+    if (!volume.has(slice)) continue;
+    const int16_t* from = volume.row(slice, 0);
+    for (size_t i = 0; i < taps.size(); ++i) {
+      if (taps[i].low < 0) continue;
+      const int16_t* low = from + static_cast<size_t>(taps[i].low) * axes[across].stride;
+      const int16_t* high = from + static_cast<size_t>(taps[i].high) * axes[across].stride;
+      blend(low, high, static_cast<float>(taps[i].weight), along.stride,
+            sections[i].values.data() + static_cast<size_t>(slice) * slice_step, step,
+            static_cast<size_t>(along.extent));
+    }
   }
-  return section;
+  return sections;
 }
 
 // One pixel anywhere, by eight voxels.
@@ -94,10 +100,7 @@ int16_t sample_voxels(const Volume& volume, const std::array<VolumeAxis, 3>& axe
     taps[i] = tap_of(axes[i].position.at(x, y), axes[i].extent);
     if (taps[i].low < 0) return kAirHu;
   }
-  if (!volume.missing.empty() &&
-      (is_missing(volume, taps[kSliceAxis].low) || is_missing(volume, taps[kSliceAxis].high))) {
-    return kAirHu;
-  }
+  if (!volume.has(taps[kSliceAxis].low) || !volume.has(taps[kSliceAxis].high)) return kAirHu;
   double sum = 0;
   for (int corner = 0; corner < 8; ++corner) {
     double weight = 1;
@@ -107,7 +110,8 @@ int16_t sample_voxels(const Volume& volume, const std::array<VolumeAxis, 3>& axe
       weight *= upper ? taps[i].weight : 1 - taps[i].weight;
       at += static_cast<size_t>(upper ? taps[i].high : taps[i].low) * axes[i].stride;
     }
-    if (weight > 0) sum += weight * volume.hu[at];
+    const Tap& slice = taps[kSliceAxis];
+    if (weight > 0) sum += weight * volume.row(corner >> kSliceAxis & 1 ? slice.high : slice.low, 0)[at];
   }
   return static_cast<int16_t>(std::rint(sum));
 }
@@ -142,27 +146,69 @@ void flip_rows(HuSlice& slice) {
 
 }  // namespace
 
-HuSlice sample_plane(const Volume& volume, const Plane& plane) {
-  HuSlice out{plane, {}};
-  const std::array<VolumeAxis, 3> axes = axes_of(volume, plane);
+namespace {
+
+// How a plane is sampled. `across` is the axis that it keeps, if it keeps one, `p` that of its columns, `q` of its
+// rows.
+struct Way {
+  std::array<VolumeAxis, 3> axes;
+  bool keeps_axis = false;
+  size_t across = 0, p = 0, q = 0;
+  Tap tap;  // of `across`
+
+  bool is_like(const Way& other) const {
+    return keeps_axis && other.keeps_axis && across == other.across && p == other.p && q == other.q;
+  }
+};
+
+Way way_of(const Volume& volume, const Plane& plane) {
+  Way way{axes_of(volume, plane)};
   for (size_t across = 0; across < 3; ++across) {
-    const Affine& position = axes[across].position;
+    const Affine& position = way.axes[across].position;
     const double change = std::abs(position.per_column) * plane.columns + std::abs(position.per_row) * plane.rows;
     if (!(change < kNoChange)) continue;
-    const Tap tap = tap_of(position.start, axes[across].extent);
-    if (tap.low < 0) {
-      out.hu.assign(static_cast<size_t>(plane.columns) * static_cast<size_t>(plane.rows), kAirHu);
-      return out;
-    }
     size_t p = (across + 1) % 3, q = (across + 2) % 3;
-    if (std::abs(axes[q].position.per_column) > std::abs(axes[p].position.per_column)) std::swap(p, q);
-    const Section section = cut(volume, axes, across, tap, p, q);
-    out.hu = sample_section(section, plane.columns, plane.rows, axes[p].position, axes[q].position);
-    return out;
+    if (std::abs(way.axes[q].position.per_column) > std::abs(way.axes[p].position.per_column)) std::swap(p, q);
+    return {way.axes, true, across, p, q, tap_of(position.start, way.axes[across].extent)};
   }
+  return way;
+}
+
+HuSlice sample_all_voxels(const Volume& volume, const std::array<VolumeAxis, 3>& axes, const Plane& plane) {
+  HuSlice out{plane, {}};
   out.hu.reserve(static_cast<size_t>(plane.columns) * static_cast<size_t>(plane.rows));
   for (int y = 0; y < plane.rows; ++y) {
     for (int x = 0; x < plane.columns; ++x) out.hu.push_back(sample_voxels(volume, axes, x, y));
+  }
+  return out;
+}
+
+}  // namespace
+
+HuSlice sample_plane(const Volume& volume, const Plane& plane) {
+  return std::move(sample_planes(volume, {&plane, 1}).front());
+}
+
+std::vector<HuSlice> sample_planes(const Volume& volume, std::span<const Plane> planes) {
+  std::vector<HuSlice> out;
+  std::vector<Way> ways;
+  for (const Plane& plane : planes) ways.push_back(way_of(volume, plane));
+  for (size_t begin = 0, end = 0; begin < planes.size(); begin = end) {
+    const Way& first = ways[begin];
+    end = begin + 1;
+    if (!first.keeps_axis) {
+      out.push_back(sample_all_voxels(volume, first.axes, planes[begin]));
+      continue;
+    }
+    while (end < planes.size() && ways[end].is_like(first)) ++end;
+    std::vector<Tap> taps;
+    for (size_t i = begin; i < end; ++i) taps.push_back(ways[i].tap);
+    const std::vector<Section> sections = cut(volume, first.axes, first.across, taps, first.p, first.q);
+    for (size_t i = begin; i < end; ++i) {
+      const Plane& plane = planes[i];
+      out.push_back({plane, sample_section(sections[i - begin], plane.columns, plane.rows,
+                                           ways[i].axes[first.p].position, ways[i].axes[first.q].position)});
+    }
   }
   return out;
 }

@@ -71,7 +71,7 @@ struct SeriesGeometry {
   std::vector<size_t> order;          // files from the first slice to the last; duplicates left out
   std::vector<int> place;             // the slice of the grid that each file of `order` is
   std::vector<Duplicate> duplicates;  // the caller compares their pixels: check_duplicate()
-  std::vector<int> missing;           // slices of the grid that no file gives, if allowed; see Volume::missing
+  std::vector<int> missing;           // slices of the grid that no file gives, if allowed; empty in a Volume
   double tilt_degrees = 0;            // between the normal of the slices and the direction of the stack
 };
 

@@ -54,7 +54,7 @@ std::vector<FactsOfFile> read_all_facts(const std::vector<Input>& inputs, DicomR
                                         const RunControl& control) {
   std::vector<FactsOfFile> found(inputs.size());
   const Status status = readers.for_each(inputs.size(), control, [&](DicomWorker& worker, size_t i) {
-    auto facts = worker.read_facts({inputs[i].path, inputs[i].archive, inputs[i].entry});
+    auto facts = readers.read_facts(worker, {inputs[i].path, inputs[i].archive, inputs[i].entry});
     facts.ok() ? void(found[i].facts = std::move(facts).value()) : void(found[i].problem = facts.status());
     return Status();
   });

@@ -26,9 +26,10 @@ struct StudyInput {
                               // one archive that could not
 };
 
-// `readers` may be empty if there is no DICOM file; with one it must not be. The files are looked at, their pixels are
-// not decoded. DICOM files that cannot be read belong to the study of their folder, or where that has several or none
-// are a study "unreadable" that holds nothing else. If the run is stopped, the files not looked at are such files.
+// `readers` may be empty if there is no DICOM file; with one it must not be. The files are looked at; their
+// pixels are judged when a study is opened. DICOM files that cannot be read belong to the study of their folder, or
+// where that has several or none are a study "unreadable" that holds nothing else. If the run is stopped, the files not
+// looked at are such files.
 std::vector<StudyInput> group_studies(std::vector<Input> inputs, DicomReaders& readers, const RunControl& control);
 
 // SHA-256 over the sorted SHA-256s (as hex) of the study's DICOM files, or that of the NIfTI file; empty for pictures

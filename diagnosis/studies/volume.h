@@ -15,18 +15,15 @@ struct HuSlice {
   std::vector<int16_t> hu;
 };
 
-// [slices][rows][columns]; the same rule.
 struct Volume {
   Grid grid;
-  std::vector<int16_t> hu;
-  // Slices that no file gave, ascending (a series with gaps that were allowed). Nothing is interpolated from them: what
-  // would need them is kAirHu. Their values in `hu` do not matter.
-  std::vector<int> missing;
+  // Of each slice [rows][columns]; the same rule. Empty: a slice that no file gave (a series with gaps that were
+  // allowed). Nothing is interpolated from it: what would need it is kAirHu.
+  std::vector<std::vector<int16_t>> slices;
 
+  bool has(int slice) const { return !slices[static_cast<size_t>(slice)].empty(); }
   const int16_t* row(int slice, int y) const {
-    const Plane& plane = grid.plane;
-    return hu.data() + (static_cast<size_t>(slice) * static_cast<size_t>(plane.rows) + static_cast<size_t>(y)) *
-                           static_cast<size_t>(plane.columns);
+    return slices[static_cast<size_t>(slice)].data() + static_cast<size_t>(y) * static_cast<size_t>(grid.plane.columns);
   }
 };
 

@@ -94,16 +94,15 @@ void check_geometry(const SeriesGeometry& geometry, const std::vector<DicomFacts
 
 void sample(const SeriesGeometry& geometry, const std::vector<DicomFile>& files, FuzzBytes& bytes) {
   if (geometry.grid.slices > kMaxSlices) return;
-  Volume volume{geometry.grid, {}, geometry.missing};
+  Volume volume{geometry.grid, {}};
   const size_t pixels =
       static_cast<size_t>(geometry.grid.plane.columns) * static_cast<size_t>(geometry.grid.plane.rows);
-  volume.hu.resize(pixels * static_cast<size_t>(geometry.grid.slices));
+  volume.slices.resize(static_cast<size_t>(geometry.grid.slices));
   for (size_t i = 0; i < geometry.order.size(); ++i) {
     const auto slice = to_hounsfield(files[geometry.order[i]]);
     if (!slice.ok()) return;
     FUZZ_CHECK(slice.value().hu.size() == pixels);
-    std::copy(slice.value().hu.begin(), slice.value().hu.end(),
-              volume.hu.begin() + static_cast<std::ptrdiff_t>(pixels) * geometry.place[i]);
+    volume.slices[static_cast<size_t>(geometry.place[i])] = slice.value().hu;
     const auto picture = upright(slice.value(), bytes.real(0.8));
     if (picture.ok()) {
       FUZZ_CHECK(picture.value().plane.column_step.y >= 0 && picture.value().plane.row_step.z <= 0);

@@ -50,6 +50,7 @@ StudyResult study() {
   study.precision = "fp32";
   study.open_ms = 100.5;
   study.total_ms = 300;
+  study.reading_ms = 20;
 
   SliceResult first = slice("first.png");
   first.vertebrae = {vertebra(1, {0.1f, 0.2f, 0.3f, 0.4f, 0.05f, 0.9f}, {"normal"}, "ok"),
