@@ -12,6 +12,7 @@
 #include "diagnosis/studies/reformat.h"
 #include "diagnosis/studies/study_inputs.h"
 #include "tests/support/files.h"
+#include "tests/support/golden_check.h"
 
 namespace spinert {
 namespace {
@@ -79,7 +80,7 @@ void check_planes(const Volume& volume, const json& rules, const json& wanted) {
 }
 
 TEST(CtGeometry, NiftiVolumesAgreeWithNibabelAndScipy) {
-  const json golden = json::parse(read_file(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json"));
+  const json golden = golden::load(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json.gz");
   const std::string folder = SPINERT_SOURCE_DIR "/../shared/ct/nifti/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no ../shared/ct/nifti beside the source tree";
   ASSERT_EQ(golden["nifti"].size(), 2u);
@@ -95,7 +96,7 @@ TEST(CtGeometry, NiftiVolumesAgreeWithNibabelAndScipy) {
 
 // The same by way of the decoder's process, from files whose names say nothing of their order.
 TEST(CtGeometry, TheAxialSeriesAgreesWithPydicomAndScipy) {
-  const json golden = json::parse(read_file(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json"))["dicom"];
+  const json golden = golden::load(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json.gz")["dicom"];
   const std::string folder = SPINERT_SOURCE_DIR "/../shared/ct/axial-series";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no ../shared/ct/axial-series beside the source tree";
   if (find_dicom_program().empty()) GTEST_SKIP() << "built without DCMTK";
@@ -117,8 +118,8 @@ TEST(CtGeometry, TheAxialSeriesAgreesWithPydicomAndScipy) {
   const auto volume = read_dicom_volume(facts, geometry.value(), readers, {});
   ASSERT_TRUE(volume.ok()) << volume.status().to_string();
   check_volume(volume.value(), golden);
-  check_planes(volume.value(),
-               json::parse(read_file(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json"))["rules"], golden);
+  check_planes(volume.value(), golden::load(SPINERT_SOURCE_DIR "/tests/golden/ct_geometry.golden.json.gz")["rules"],
+               golden);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "diagnosis/evaluation/average_precision.h"
@@ -14,6 +13,7 @@
 #include "diagnosis/evaluation/paired_tests.h"
 #include "diagnosis/evaluation/roc.h"
 #include "diagnosis/evaluation/threshold_choice.h"
+#include "tests/support/golden_check.h"
 
 namespace spinert::evaluation {
 namespace {
@@ -23,10 +23,7 @@ using nlohmann::json;
 constexpr double kTolerance = 1e-9;
 
 const json& golden() {
-  static const json document = [] {
-    std::ifstream file(std::string(SPINERT_SOURCE_DIR) + "/tests/golden/evaluation.golden.json");
-    return json::parse(file);
-  }();
+  static const json document = golden::load(SPINERT_SOURCE_DIR "/tests/golden/evaluation.golden.json.gz");
   return document;
 }
 

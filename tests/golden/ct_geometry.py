@@ -1,10 +1,11 @@
 """Geometry and reformatted pixels of the public CT volumes beside the source tree, computed by nibabel, pydicom and SciPy
-from the rules of docs/studies.md alone, into ct_geometry.golden.json. tests/test_ct_geometry.cpp compares.
+from the rules of docs/studies.md alone, into ct_geometry.golden.json.gz. tests/test_ct_geometry.cpp compares.
 
     pip install numpy scipy nibabel pydicom
     python tests/golden/ct_geometry.py ../shared/ct
 """
 import argparse
+import gzip
 import hashlib
 import json
 import math
@@ -161,7 +162,7 @@ def describe(volume: Volume, seed: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the folder with axial-series/ and nifti/")
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_name("ct_geometry.golden.json"))
+    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).with_name("ct_geometry.golden.json.gz"))
     options = parser.parse_args()
     result = {
         "schema": "spinert.ct_geometry/1",
@@ -175,7 +176,7 @@ def main() -> None:
     volume, order = dicom_volume(options.folder / "axial-series")
     result["dicom"] = {"folder": "axial-series", "order": order, **describe(volume, 100)}
     text = json.dumps(result, separators=(",", ":")).replace('],"', '],\n"').replace('{"file"', '\n{"file"')
-    options.out.write_text(text + "\n")
+    options.out.write_bytes(gzip.compress(f"{text}\n".encode(), 9, mtime=0))
     print(f"{options.out}: {len(text)} bytes")
 
 

@@ -1,10 +1,11 @@
 """Random and degenerate inputs of an evaluation, with the values that scikit-learn, pycocotools, SciPy and statsmodels
-give for them, into evaluation.golden.json. tests/test_evaluation_values.cpp compares with 1e-9.
+give for them, into evaluation.golden.json.gz. tests/test_evaluation_values.cpp compares with 1e-9.
 
     pip install scikit-learn pycocotools scipy statsmodels
     python tests/golden/make_evaluation.py
 """
 import contextlib
+import gzip
 import io
 import json
 import pathlib
@@ -233,8 +234,9 @@ def main():
               "confusion": confusion, "wilcoxon": wilcoxon,
               "mcnemar": [mcnemar_case(a, b) for a, b in [(1, 0), (3, 9), (5, 5), (12, 12), (10, 15), (40, 11), (0, 30)]],
               "lines": lines}
-    path = pathlib.Path(__file__).with_name("evaluation.golden.json")
-    path.write_text(json.dumps(golden, separators=(",", ":")).replace("},{", "},\n{") + "\n")
+    path = pathlib.Path(__file__).with_name("evaluation.golden.json.gz")
+    text = json.dumps(golden, separators=(",", ":")).replace("},{", "},\n{") + "\n"
+    path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
