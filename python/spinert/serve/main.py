@@ -1,0 +1,138 @@
+"""spinert-serve: from the command line to the running service and back to a still one."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import uvicorn
+
+from ..engine import Engine
+from ..errors import Error, OutputError, UsageError
+from .app import make_app
+from .metrics import Metrics
+from .settings import LABEL, Settings
+from .store import Store
+from .worker import Worker
+
+TOKEN_VARIABLE = "SPINERT_SERVE_TOKEN"
+LEAST_TOKEN = 16  # characters
+_CONNECTIONS = 200
+_STOP_SECONDS = 10  # for requests that are being answered
+# Of every answer, also of uvicorn's own, for example to what is no HTTP.
+_HEADERS = [
+    ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")]
+_LIMITS = (
+    ("queue", 16, "jobs that may wait"), ("max-mib", 2048, "MiB of one request"),
+    ("max-files", 4000, "files of one request"), ("min-free-mib", 1024, "MiB of the disk that uploads leave alone"),
+    ("upload-seconds", 600, "for one request"), ("job-seconds", 3600, "for one job"))
+log = logging.getLogger("spinert.serve")
+
+
+def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
+    """Until SIGTERM or SIGINT. What was accepted and has not ended then runs after the next start. Error if the data
+    folder cannot be used."""
+    try:
+        store = Store(settings.data)
+    except BlockingIOError:
+        raise OutputError(10, "E_OUTPUT", f"another process serves {settings.data}") from None
+    except OSError as wrong:
+        raise OutputError(10, "E_OUTPUT", f"{settings.data} cannot be used: {wrong}") from None
+    metrics = Metrics(store, settings.queue)
+    worker = Worker(store, engine, settings, metrics)
+    server = uvicorn.Server(uvicorn.Config(
+        make_app(store, worker, settings, metrics), http="h11", ws="none", lifespan="off", log_config=None,
+        access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_STOP_SECONDS, headers=_HEADERS))
+    # uvicorn stops at these and raises them once more when it has; the worker is stopped after that.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    worker.start()
+    log.info("listening on %s port %d", *listening.getsockname()[:2])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        worker.stop()
+        store.close()
+    log.info("stopped")
+
+
+def bind(host: str, port: int, has_token: bool) -> socket.socket:
+    """Port 0: any free one. Only with a token other than on a loopback address."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if not ipaddress.ip_address(address[0]).is_loopback and not has_token:
+            raise UsageError(2, "E_USAGE", f"--host {host} can be reached from other machines and there is no token. "
+                             f"Set {TOKEN_VARIABLE} or give --token-file")
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        return listening
+    except (OSError, OverflowError) as wrong:
+        raise UsageError(2, "E_USAGE", f"cannot listen on {host} port {port}: {wrong}. Choose others") from None
+
+
+def read_token(file: str | None) -> str | None:
+    """Never from the command line, which everyone on the machine can read."""
+    try:
+        token = Path(file).read_text(encoding="ascii").strip() if file else os.environ.pop(TOKEN_VARIABLE, None)
+    except (OSError, UnicodeError):
+        raise UsageError(2, "E_USAGE", f"--token-file {file} cannot be read as ASCII text") from None
+    if token is not None and (len(token) < LEAST_TOKEN or not all("!" <= one <= "~" for one in token)):
+        raise UsageError(2, "E_USAGE", f"expected a token of at least {LEAST_TOKEN} printable ASCII characters without "
+                         "spaces. Make one with: openssl rand -hex 32")
+    return token
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000000, got {text}")
+    return int(text)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spinert-serve", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"Studies over HTTP, one after the other through one engine. {LABEL}",
+        epilog=f"The token comes from --token-file or {TOKEN_VARIABLE}. Routes: docs/service.md.\n\nExamples:\n"
+               "  spinert-serve --data jobs\n"
+               "  spinert-serve --data /var/lib/spinert --host 0.0.0.0 --token-file token --model my.safetensors")
+    add = parser.add_argument
+    add("--data", required=True, type=Path, metavar="FOLDER", help="jobs and results; nothing is written elsewhere")
+    add("--host", default="127.0.0.1", help="address to listen on; default: this machine only")
+    add("--port", type=int, default=8080, help="0: any free one; default: %(default)s")
+    add("--token-file", metavar="FILE", help="its text is the token that requests must carry")
+    add("--model", metavar="FILE", help="default: the synthetic demo model")
+    for name in ("device", "precision"):
+        add(f"--{name}", help="as of spinert diagnose")
+    add("--threads", type=_count, default=0, metavar="N", help="default: all that this process may use")
+    for name, value, what in _LIMITS:
+        add(f"--{name}", type=_count, default=value, metavar="N", help=what + "; default: %(default)s")
+    return parser
+
+
+def main(arguments: list[str] | None = None, open_engine: Callable[..., Engine] = Engine) -> int:
+    """Returns an exit code of the command line."""
+    given = _arguments().parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    os.umask(0o077)  # what is sent here is about patients
+    try:
+        given.token = read_token(given.token_file)
+        given.data = given.data.absolute()
+        listening = bind(given.host, given.port, given.token is not None)
+        settings = Settings(**{one.name: getattr(given, one.name) for one in fields(Settings)})
+        with open_engine(given.model, device=given.device, precision=given.precision, threads=given.threads) as engine:
+            serve(settings, engine, listening)
+        return 0
+    except Error as wrong:
+        print(f"spinert-serve: error {wrong}", file=sys.stderr)
+        return wrong.code

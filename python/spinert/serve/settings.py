@@ -1,0 +1,28 @@
+"""What the service is told at its start, and how it refuses a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LABEL = "Research use only. Not for diagnostic use."
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path
+    token: str | None  # None: everyone on this machine
+    queue: int  # jobs that wait, those still being received included
+    max_mib: int  # of one request
+    max_files: int
+    min_free_mib: int  # of the disk that uploads leave alone
+    upload_seconds: int
+    job_seconds: int
+
+
+class Refused(Exception):
+    """HTTP status, a name for programs, a sentence for people."""
+
+    def __init__(self, status: int, error: str, message: str, retry_after: int = 0) -> None:
+        super().__init__(error)
+        self.status, self.error, self.message, self.retry_after = status, error, message, retry_after

@@ -1,0 +1,152 @@
+"""Jobs on the disk: a folder for each, its state in job.json, which is replaced atomically (docs/service.md)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import threading
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "spinert.job/1"
+ENDED = ("finished", "failed", "cancelled")
+STATES = ("queued", "running", *ENDED)
+log = logging.getLogger("spinert.serve")
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Job:
+    id: str
+    number: int  # the order of acceptance
+    state: str
+    accepted: str  # times are UTC
+    files: list[dict[str, Any]]  # name (ours), client_name (cleaned), bytes, sha256
+    options: dict[str, Any]  # of Engine.diagnose_paths
+    attempts: int = 0  # how often it was begun and not put back by an orderly stop
+    cancel: bool = False  # asked for while it runs
+    begun: str = ""
+    ended: str = ""
+    seconds: float = 0
+    exit_code: int | None = None
+    alert: str = ""
+    error: str = ""  # an error id
+    message: str = ""
+    studies: list[dict[str, Any]] = field(default_factory=list)  # fields of BatchRow; folder is below result/
+
+
+class Store:
+    """Thread-safe. What a call changed is on the disk when it returns; memory never runs ahead of the disk."""
+
+    def __init__(self, data: Path) -> None:
+        """OSError if the folder cannot be used; BlockingIOError if another process serves it."""
+        self._folder, self._incoming = data / "jobs", data / "incoming"
+        data.mkdir(parents=True, exist_ok=True)
+        self._held = open(data / "lock", "a", encoding="ascii")
+        fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = threading.Lock()
+        self._folder.mkdir(exist_ok=True)
+        self._incoming.mkdir(exist_ok=True)
+        for left in self._incoming.iterdir():
+            shutil.rmtree(left)
+        self._jobs: dict[str, Job] = {}
+        for folder in self._folder.iterdir():
+            try:
+                self._jobs[folder.name] = _read(folder)
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                log.warning("job %s: job.json cannot be read; the folder is left alone", folder.name)
+        self._next = max((job.number for job in self._jobs.values()), default=0) + 1
+
+    def close(self) -> None:
+        self._held.close()
+
+    def incoming(self) -> tuple[str, Path]:
+        """An id and the folder for its files; accept() makes a job of them, discard() removes what is left."""
+        id = secrets.token_hex(16)
+        folder = self._incoming / id / "upload"
+        folder.mkdir(parents=True)
+        return id, folder
+
+    def discard(self, id: str) -> None:
+        shutil.rmtree(self._incoming / id, ignore_errors=True)  # else at the next start
+
+    def accept(self, id: str, files: list[dict[str, Any]], options: dict[str, Any]) -> Job:
+        """The files must be on the disk already."""
+        folder = self._incoming / id
+        with self._lock:
+            job = Job(id, self._next, "queued", now(), files, options)
+            _sync(folder / "upload")
+            _write(folder, job)
+            folder.rename(self._folder / id)
+            self._jobs[id] = job
+            self._next += 1
+            _sync(self._folder)
+        return job
+
+    def get(self, id: str) -> Job | None:
+        return self._jobs.get(id)
+
+    def folder(self, job: Job) -> Path:
+        return self._folder / job.id
+
+    def jobs(self, *states: str) -> list[Job]:
+        """In the order of acceptance; no state: all."""
+        with self._lock:
+            found = [job for job in self._jobs.values() if not states or job.state in states]
+        return sorted(found, key=lambda job: job.number)
+
+    def update(self, id: str, state: str, /, **changes: Any) -> Job | None:
+        """The changed job; None if it is gone or not in this state."""
+        with self._lock:
+            job = self._jobs.get(id)
+            if job is None or job.state != state:
+                return None
+            job = replace(job, **changes)
+            _write(self._folder / id, job)
+            self._jobs[id] = job
+            return job
+
+    def remove(self, id: str) -> bool:
+        """Only one that has ended. It leaves jobs/ in one step, so no start ever sees half of one."""
+        with self._lock:
+            job = self._jobs.get(id)
+            if job is None or job.state not in ENDED:
+                return False
+            (self._folder / id).rename(self._incoming / id)
+            del self._jobs[id]
+            _sync(self._folder)
+        self.discard(id)
+        return True
+
+
+def _read(folder: Path) -> Job:
+    value = json.loads((folder / "job.json").read_bytes())
+    if value.pop("schema") != SCHEMA or value["id"] != folder.name or value["state"] not in STATES:
+        raise ValueError
+    return Job(**value)
+
+
+def _write(folder: Path, job: Job) -> None:
+    with open(folder / "job.json.new", "w", encoding="utf-8") as file:
+        json.dump({"schema": SCHEMA, **asdict(job)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(folder / "job.json.new", folder / "job.json")
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,127 @@
+"""A multipart request to files: straight to the disk under names made here, limits counted while it streams."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from .settings import Refused, Settings
+
+# The readers go by the content and ask the name only where that says nothing; no more of a client's name is used.
+_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".ima", ".zip")
+_PIECE = 1 << 20  # bytes handed to a thread at once
+_IDLE_SECONDS = 30  # without a byte
+
+
+def clean_name(name: bytes) -> str:
+    """The last component, printable: for people to read, never a path."""
+    last = name.decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
+    return "".join(one for one in last if one.isprintable())
+
+
+def boundary_of(content_type: str) -> bytes:
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
+        raise Refused(415, "not_multipart", "expected multipart/form-data, as curl -F file=@slice.png sends it")
+    return boundary
+
+
+def check_size(size: int, settings: Settings) -> None:
+    if size > settings.max_mib << 20:
+        raise Refused(413, "too_large", f"expected a request of at most {settings.max_mib} MiB")
+
+
+class _Files:
+    """The parser's callbacks."""
+
+    def __init__(self, folder: Path, boundary: bytes, max_files: int) -> None:
+        self.files: list[dict[str, Any]] = []
+        self.complete = False
+        self._folder, self._max_files, self._disposition = folder, max_files, ""
+        self._header, self._value = bytearray(), bytearray()
+        self._file: BinaryIO | None = None
+        self._parser = MultipartParser(boundary, {
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header_end, "on_headers_finished": self._begin, "on_part_data": self._data,
+            "on_part_end": self._end, "on_end": self._all})
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.write(data)
+        except FormParserError:
+            raise Refused(400, "malformed", "the body is not multipart/form-data") from None
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            self._disposition = self._value.decode("latin-1")
+        self._header.clear()
+        self._value.clear()
+
+    def _begin(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._disposition = ""
+        if b"filename" not in options:
+            raise Refused(400, "malformed", "a part is no file: expected Content-Disposition with a filename")
+        if len(self.files) == self._max_files:
+            raise Refused(413, "too_many_files", f"more than {self._max_files} files. Send a zip of DICOM files")
+        client = clean_name(options[b"filename"])
+        suffix = next((one for one in _SUFFIXES if client.lower().endswith(one)), ".bin")
+        name = f"{len(self.files) + 1:04}{suffix}"
+        self.files.append({"name": name, "client_name": client[-120:], "bytes": 0})
+        self._digest = hashlib.sha256()
+        self._file = open(self._folder / name, "xb")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        self._file.write(data[start:end])
+        self._digest.update(data[start:end])
+        self.files[-1]["bytes"] += end - start
+
+    def _end(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self.files[-1]["sha256"] = self._digest.hexdigest()
+
+    def _all(self) -> None:
+        self.complete = True
+
+
+async def receive(stream: AsyncIterator[bytes], folder: Path, boundary: bytes,
+                  settings: Settings) -> list[dict[str, Any]]:
+    """Job.files of a request, on the disk in `folder`, which is the caller's to remove after Refused, OSError or the
+    stream's ClientDisconnect. Threads write, and none of them waits for the client."""
+    files = _Files(folder, boundary, settings.max_files)
+    deadline, total, pending = time.monotonic() + settings.upload_seconds, 0, b""
+    chunk: bytes | None = b""
+    try:
+        while chunk is not None:
+            try:
+                left = min(_IDLE_SECONDS, deadline - time.monotonic())
+                chunk = await asyncio.wait_for(anext(stream, None), max(left, 0))
+            except asyncio.TimeoutError:
+                raise Refused(408, "too_slow", "the request comes too slowly") from None
+            total += len(chunk or b"")
+            check_size(total, settings)
+            pending += chunk or b""
+            if chunk is None or len(pending) >= _PIECE:
+                await asyncio.to_thread(files.feed, pending)
+                pending = b""
+    finally:
+        files.close()
+    if not files.complete or not files.files:
+        raise Refused(400, "malformed", "the body holds no file, or ends before its last boundary")
+    return files.files

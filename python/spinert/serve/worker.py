@@ -1,0 +1,185 @@
+"""The queue and the one thread that empties it through one engine."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..engine import BatchRow, Cancel, Engine
+from ..errors import Error
+from .metrics import Metrics
+from .settings import Refused, Settings
+from .store import Job, Store, now
+
+ATTEMPTS = 3  # a job that ended the process so often is not begun again
+_RESULT = {0, 11, 13}  # exit codes of a study with a result
+_ALERTS = ("negative", "review", "positive")
+_RETRY_SECONDS = 5  # until a state is written again that could not be
+log = logging.getLogger("spinert.serve")
+
+
+class Worker:
+    """Everything but the thread's own work may be called from any thread."""
+
+    def __init__(self, store: Store, engine: Engine, settings: Settings, metrics: Metrics) -> None:
+        self._store, self._engine, self._settings, self._metrics = store, engine, settings, metrics
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._reserved = 0  # places of uploads that are still coming in
+        self._current: tuple[str, Cancel] | None = None
+        self._progress: dict[str, int] = {}
+        self._mean_seconds = 10.0
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def start(self) -> None:
+        """Takes up what an earlier process left running, then begins."""
+        for job in self._store.jobs("running"):
+            if job.cancel or job.attempts >= ATTEMPTS:
+                self._end(job, state="failed", exit_code=1, alert="review", error="E_INTERNAL",
+                          message=f"the process ended {job.attempts} times during this job")
+            else:
+                self._store.update(job.id, "running", state="queued")
+                log.info("job %s: ran when the process ended, is run again", job.id)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the thread has. The running job goes back to the queue."""
+        with self._wake:
+            self._stopping = True
+            if self._current:
+                self._current[1].request()
+            self._wake.notify_all()
+        self._thread.join()
+
+    def ready(self) -> bool:
+        return self._thread.is_alive() and not self._stopping
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue for an upload, from its first byte until it is a job. Refused if there is none."""
+        with self._wake:
+            if not self.ready():
+                raise Refused(503, "not_ready", "the service takes no jobs", _RETRY_SECONDS)
+            if len(self._store.jobs("queued")) + self._reserved >= self._settings.queue:
+                raise Refused(429, "queue_full", f"{self._settings.queue} jobs wait already. Try again later",
+                              int(min(max(self._mean_seconds, 1), 600)))
+            self._reserved += 1
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._reserved -= 1
+                self._wake.notify_all()
+
+    def progress(self, job: Job) -> dict[str, int]:
+        """slices_done and slices_total of the study that runs, studies_done; {} of any other job."""
+        current = self._current
+        return dict(self._progress) if current and current[0] == job.id else {}
+
+    def cancel(self, id: str) -> Job | None:
+        """The job: cancelled, or running with `cancel` set until the engine has stopped, or as it had ended."""
+        if self._store.update(id, "queued", state="cancelled", ended=now()):
+            self._metrics.jobs.labels("cancelled").inc()
+        if self._store.update(id, "running", cancel=True):
+            with self._wake:
+                if self._current and self._current[0] == id:
+                    self._current[1].request()
+        return self._store.get(id)
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._stopping and not (waiting := self._store.jobs("queued")):
+                    self._wake.wait()
+                if self._stopping:
+                    return
+                # Before it is running on the disk: whoever sees it running can stop it.
+                self._current, self._progress = (waiting[0].id, Cancel()), {}
+            self._until_written(self._one, waiting[0])
+            with self._wake:
+                self._current = None
+
+    def _until_written(self, step: Callable[..., None], *arguments: Any) -> None:
+        """A full disk must not end the thread, and no state may be in memory only: waits and writes again."""
+        while True:
+            try:
+                return step(*arguments)
+            except OSError as wrong:
+                log.error("the data folder cannot be written (errno %s), trying again", wrong.errno)
+                with self._wake:
+                    if self._stopping:
+                        return
+                    self._wake.wait(_RETRY_SECONDS)
+
+    def _one(self, job: Job) -> None:
+        begun = self._store.update(job.id, "queued", state="running", attempts=job.attempts + 1, begun=now())
+        if begun:  # else it was cancelled meanwhile
+            log.info("job %s: begins, %d files", job.id, len(job.files))
+            clock = time.monotonic()
+            outcome = self._run(begun)
+            self._until_written(self._settle, begun, {"seconds": round(time.monotonic() - clock, 3), **outcome})
+
+    def _run(self, job: Job) -> dict[str, Any]:
+        """What the engine made of it, as changes of the job."""
+        folder = self._store.folder(job)
+        result = folder / "result"
+        shutil.rmtree(result, ignore_errors=True)
+        try:
+            return _outcome(result, self._engine.diagnose_paths(
+                [folder / "upload" / file["name"] for file in job.files], result, progress=self._told,
+                timeout=self._settings.job_seconds, cancel=self._current[1], **job.options))
+        except Error as failed:
+            code, id, message = failed.code, failed.id, failed.message.replace(f"{folder}/", "")
+        except Exception as failed:  # noqa: BLE001 - a job must not end the service; the text may name a patient
+            code, id, message = 1, "E_INTERNAL", type(failed).__name__
+        # Of one study that failed the report says why, too.
+        studies = [{"folder": "."}] if (result / "report.json").is_file() else []
+        return {"state": "failed", "exit_code": code, "alert": "review", "error": id, "message": message,
+                "studies": studies}
+
+    def _told(self, event: dict[str, Any]) -> bool:
+        if event["kind"] in ("begins", "slice"):
+            self._progress.update(slices_done=event["done"], slices_total=event["total"])
+        if event["kind"] == "slice":
+            self._metrics.slices.inc()
+        if event["kind"] == "study":
+            self._progress["studies_done"] = self._progress.get("studies_done", 0) + 1
+        return self._stopping or self._store.get(self._current[0]).cancel
+
+    def _settle(self, job: Job, outcome: dict[str, Any]) -> None:
+        job = self._store.get(job.id)
+        # Not asked of the outcome: a run of several studies that was stopped has rows, too.
+        if self._stopping and not job.cancel:
+            self._store.update(job.id, "running", state="queued", attempts=job.attempts - 1)
+            log.info("job %s: interrupted, is run after the next start", job.id)
+        else:
+            self._end(job, **outcome)
+
+    def _end(self, job: Job, **outcome: Any) -> None:
+        if job.cancel:
+            shutil.rmtree(self._store.folder(job) / "result", ignore_errors=True)
+            outcome = {"state": "cancelled"}
+        self._store.update(job.id, "running", ended=now(), **outcome)
+        self._metrics.jobs.labels(outcome["state"]).inc()
+        if seconds := outcome.get("seconds"):
+            self._metrics.seconds.observe(seconds)
+            self._mean_seconds += (seconds - self._mean_seconds) / 4
+        log.info("job %s: %s %s", job.id, outcome["state"], outcome.get("error", ""))
+
+
+def _outcome(result: Path, rows: list[BatchRow]) -> dict[str, Any]:
+    """The exit code is the command line's: that of all studies, or 11 where they differ."""
+    codes = {row.exit_code for row in rows}
+    studies = [asdict(row) | {"folder": row.folder and str(Path(row.folder).relative_to(result))} for row in rows]
+    done = {"exit_code": rows[0].exit_code if len(codes) == 1 else 11, "studies": studies,
+            "alert": max((row.alert for row in rows), key=_ALERTS.index)}
+    if codes & _RESULT:
+        return done | {"state": "finished"}
+    return done | {"state": "failed", "error": rows[0].error, "message": f"none of {len(rows)} studies has a result"}
