@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from .guard import Guard, answer
 from .metrics import Metrics
 from .settings import LABEL, Refused, Settings
 from .store import Job, Store
-from .upload import boundary_of, check_size, receive
+from .upload import receive
 from .worker import Worker
 
+_OPEN = ("/health", "/ready")  # for probes, without the token; they tell nothing else
 _TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8", ".png": "image/png",
           ".dcm": "application/dicom"}
 
@@ -40,24 +40,24 @@ class Options(BaseModel):
 
 
 def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics) -> FastAPI:
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # its pages need a CDN
-    app.add_middleware(Guard, token=settings.token)
+    async def allowed(request: Request) -> None:
+        """With a token: who has it. Without: this machine only, and no page of another site in a browser on it, which
+        could send forms, or give its own name a loopback address."""
+        origin = request.headers.get("origin", "")
+        if origin and origin.partition("://")[2] != request.headers.get("host"):
+            raise Refused(403, "other_origin", "a page of another site may not ask")
+        if settings.token is None:
+            if request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
+                raise Refused(403, "other_host", "without a token the Host must be localhost, 127.0.0.1 or [::1]")
+        elif request.url.path not in _OPEN:
+            kind, _, given = request.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not hmac.compare_digest(given.encode(), settings.token.encode()):
+                raise Refused(401, "unauthorized", "expected the header Authorization: Bearer TOKEN")
 
-    @app.exception_handler(Refused)
-    def refused(_: Request, wrong: Refused) -> JSONResponse:
-        return answer(wrong)
-
-    @app.exception_handler(HTTPException)
-    def no_route(_: Request, wrong: HTTPException) -> JSONResponse:
-        return answer(Refused(wrong.status_code, "no_route", wrong.detail))
-
-    @app.exception_handler(RequestValidationError)
-    def malformed(_: Request, wrong: RequestValidationError) -> JSONResponse:
-        return answer(Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors())))
-
-    @app.exception_handler(OSError)
-    def no_disk(_: Request, wrong: OSError) -> JSONResponse:
-        return answer(Refused(507, "no_space", f"the data folder cannot be used (errno {wrong.errno})"))
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None,  # its pages need a CDN
+        dependencies=[Depends(allowed)], exception_handlers=dict.fromkeys(
+            (Refused, HTTPException, RequestValidationError, OSError, ClientDisconnect), _answer))
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -65,8 +65,7 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
 
     @app.get("/ready")
     async def ready() -> dict[str, str]:
-        if not worker.ready():
-            raise Refused(503, "not_ready", "the service takes no jobs", 10)
+        worker.check_ready()
         return {"status": "ready", "label": LABEL}
 
     @app.get("/metrics")
@@ -76,28 +75,17 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
     @app.post("/v1/jobs")
     async def submit(request: Request, options: Annotated[Options, Query()]) -> JSONResponse:
         try:
-            job = await accepted(request, options)
+            with worker.place():
+                id, folder = store.incoming()
+                try:
+                    files = await receive(request, folder, settings)
+                    job = await asyncio.to_thread(store.accept, id, files, options.model_dump())
+                finally:
+                    store.discard(id)
         except (Refused, OSError, ClientDisconnect) as wrong:
-            metrics.refused.labels(wrong.error if isinstance(wrong, Refused) else type(wrong).__name__).inc()
-            if isinstance(wrong, ClientDisconnect):
-                return answer(Refused(400, "disconnected", "the request ends too early"))  # nobody hears it
+            metrics.refused.labels(getattr(wrong, "error", type(wrong).__name__)).inc()
             raise
         return JSONResponse(view(job), 202, {"Location": f"/v1/jobs/{job.id}"})
-
-    async def accepted(request: Request, options: Options) -> Job:
-        """On the disk before anyone hears of it; after any failure nothing of it is left."""
-        boundary = boundary_of(request.headers.get("content-type", ""))
-        length = int(request.headers.get("content-length", 0))
-        check_size(length, settings)
-        if shutil.disk_usage(settings.data).free < (settings.min_free_mib << 20) + length:
-            raise Refused(507, "no_space", "the disk is nearly full. Delete jobs that are no longer needed")
-        with worker.place():
-            id, folder = store.incoming()
-            try:
-                files = await receive(request.stream(), folder, boundary, settings)
-                return await asyncio.to_thread(store.accept, id, files, options.model_dump())
-            finally:
-                store.discard(id)
 
     @app.get("/v1/jobs")
     def jobs(state: Literal["queued", "running", "finished", "failed", "cancelled"] | None = None,
@@ -108,45 +96,58 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
 
     @app.get("/v1/jobs/{id}")
     def status(id: str) -> dict[str, Any]:
-        return view(known(store.get(id)))
+        return view(known(id))
 
     @app.post("/v1/jobs/{id}/cancel")
     def cancel(id: str) -> dict[str, Any]:
-        return view(known(worker.cancel(id)))
+        worker.cancel(id)
+        return view(known(id))
 
     @app.delete("/v1/jobs/{id}")
     def delete(id: str) -> Response:
         if not store.remove(id):
-            raise Refused(409, "not_ended", f"the job is {known(store.get(id)).state}. Cancel it first")
+            raise Refused(409, "not_ended", f"the job is {known(id).state}. Cancel it first")
         return Response(status_code=204)
 
     @app.get("/v1/jobs/{id}/files/{name}")
     def file(id: str, name: str, study: int = Query(1, ge=1)) -> FileResponse:
-        job = known(store.get(id))
+        job = known(id)
         if job.state not in ("finished", "failed"):
             raise Refused(409, "not_ended", f"the job is {job.state}")
         folder = job.studies[study - 1]["folder"] if study <= len(job.studies) else ""
-        path = folder and named(store.folder(job) / "result" / folder, name)
+        path = folder and _named(store.folder(job) / "result" / folder, name)
         if not path:
             raise Refused(404, "no_file", "there is no such study, or its report names no such file")
         return FileResponse(path, media_type=_TYPES.get(path.suffix, "application/octet-stream"))
 
-    def known(job: Job | None) -> Job:
-        if job is None:
-            raise Refused(404, "no_job", "there is no such job")
-        return job
+    def known(id: str) -> Job:
+        if job := store.get(id):
+            return job
+        raise Refused(404, "no_job", "there is no such job")
 
     def view(job: Job) -> dict[str, Any]:
-        progress = {"progress": worker.progress(job)} if job.state == "running" else {}
-        return asdict(job) | progress | {"label": LABEL}
+        return asdict(job) | worker.progress(job) | {"label": LABEL}
 
     return app
 
 
-def named(folder: Path, name: str) -> Path | None:
+def _answer(_: Request, wrong: Exception) -> JSONResponse:
+    if isinstance(wrong, HTTPException):
+        wrong = Refused(wrong.status_code, "no_route", wrong.detail)
+    elif isinstance(wrong, RequestValidationError):
+        wrong = Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors()))
+    elif not isinstance(wrong, Refused):  # also to a client that is gone and hears nothing
+        wrong = Refused(507, "no_space", "the data folder cannot be written")
+    headers = {"Retry-After": str(wrong.retry_after)} if wrong.retry_after else {}
+    if wrong.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": wrong.error, "message": wrong.message, "label": LABEL}, wrong.status, headers)
+
+
+def _named(folder: Path, name: str) -> Path | None:
     """The path is made of a name that the report says was written, never of the client's."""
     report = json.loads((folder / "report.json").read_bytes())
     for one in ["report.json", *(file["name"] for file in report["volatile"]["files"])]:
-        if one == name and one == Path(one).name and not (folder / one).is_symlink() and (folder / one).is_file():
+        if one == name == Path(one).name and (folder / one).is_file():
             return folder / one
     return None

@@ -14,6 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..engine import Engine
 from ..errors import Error, OutputError, UsageError
@@ -27,15 +28,20 @@ TOKEN_VARIABLE = "SPINERT_SERVE_TOKEN"
 LEAST_TOKEN = 16  # characters
 _CONNECTIONS = 200
 _STOP_SECONDS = 10  # for requests that are being answered
-# Of every answer, also of uvicorn's own, for example to what is no HTTP.
 _HEADERS = [
     ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")]
 _LIMITS = (
     ("queue", 16, "jobs that may wait"), ("max-mib", 2048, "MiB of one request"),
-    ("max-files", 4000, "files of one request"), ("min-free-mib", 1024, "MiB of the disk that uploads leave alone"),
+    ("max-files", 4000, "files of one request"),
     ("upload-seconds", 600, "for one request"), ("job-seconds", 3600, "for one job"))
 log = logging.getLogger("spinert.serve")
+
+
+class _Protocol(H11Protocol):
+    def send_400_response(self, msg: str) -> None:
+        """To what is no HTTP: the only answer without _HEADERS."""
+        super().send_400_response(f"{msg} {LABEL}")
 
 
 def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
@@ -43,14 +49,13 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     folder cannot be used."""
     try:
         store = Store(settings.data)
-    except BlockingIOError:
-        raise OutputError(10, "E_OUTPUT", f"another process serves {settings.data}") from None
     except OSError as wrong:
-        raise OutputError(10, "E_OUTPUT", f"{settings.data} cannot be used: {wrong}") from None
+        why = "another process serves it" if isinstance(wrong, BlockingIOError) else wrong.strerror
+        raise OutputError(10, "E_OUTPUT", f"--data {settings.data} cannot be used: {why}") from None
     metrics = Metrics(store, settings.queue)
     worker = Worker(store, engine, settings, metrics)
     server = uvicorn.Server(uvicorn.Config(
-        make_app(store, worker, settings, metrics), http="h11", ws="none", lifespan="off", log_config=None,
+        make_app(store, worker, settings, metrics), http=_Protocol, ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_STOP_SECONDS, headers=_HEADERS))
     # uvicorn stops at these and raises them once more when it has; the worker is stopped after that.
@@ -62,8 +67,6 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
         server.run(sockets=[listening])
     finally:
         worker.stop()
-        store.close()
-    log.info("stopped")
 
 
 def bind(host: str, port: int, has_token: bool) -> socket.socket:
@@ -71,8 +74,7 @@ def bind(host: str, port: int, has_token: bool) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         if not ipaddress.ip_address(address[0]).is_loopback and not has_token:
-            raise UsageError(2, "E_USAGE", f"--host {host} can be reached from other machines and there is no token. "
-                             f"Set {TOKEN_VARIABLE} or give --token-file")
+            raise UsageError(2, "E_USAGE", f"other machines reach --host {host}: set {TOKEN_VARIABLE} or --token-file")
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -88,8 +90,8 @@ def read_token(file: str | None) -> str | None:
     except (OSError, UnicodeError):
         raise UsageError(2, "E_USAGE", f"--token-file {file} cannot be read as ASCII text") from None
     if token is not None and (len(token) < LEAST_TOKEN or not all("!" <= one <= "~" for one in token)):
-        raise UsageError(2, "E_USAGE", f"expected a token of at least {LEAST_TOKEN} printable ASCII characters without "
-                         "spaces. Make one with: openssl rand -hex 32")
+        raise UsageError(2, "E_USAGE", f"expected a token of at least {LEAST_TOKEN} ASCII characters without spaces. "
+                         "Make one with: openssl rand -hex 32")
     return token
 
 

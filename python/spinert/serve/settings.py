@@ -15,7 +15,6 @@ class Settings:
     queue: int  # jobs that wait, those still being received included
     max_mib: int  # of one request
     max_files: int
-    min_free_mib: int  # of the disk that uploads leave alone
     upload_seconds: int
     job_seconds: int
 

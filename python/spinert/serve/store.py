@@ -48,7 +48,6 @@ class Store:
     """Thread-safe. What a call changed is on the disk when it returns; memory never runs ahead of the disk."""
 
     def __init__(self, data: Path) -> None:
-        """OSError if the folder cannot be used; BlockingIOError if another process serves it."""
         self._folder, self._incoming = data / "jobs", data / "incoming"
         data.mkdir(parents=True, exist_ok=True)
         self._held = open(data / "lock", "a", encoding="ascii")
@@ -66,9 +65,6 @@ class Store:
                 log.warning("job %s: job.json cannot be read; the folder is left alone", folder.name)
         self._next = max((job.number for job in self._jobs.values()), default=0) + 1
 
-    def close(self) -> None:
-        self._held.close()
-
     def incoming(self) -> tuple[str, Path]:
         """An id and the folder for its files; accept() makes a job of them, discard() removes what is left."""
         id = secrets.token_hex(16)
@@ -80,7 +76,6 @@ class Store:
         shutil.rmtree(self._incoming / id, ignore_errors=True)  # else at the next start
 
     def accept(self, id: str, files: list[dict[str, Any]], options: dict[str, Any]) -> Job:
-        """The files must be on the disk already."""
         folder = self._incoming / id
         with self._lock:
             job = Job(id, self._next, "queued", now(), files, options)
@@ -113,7 +108,7 @@ class Store:
             job = replace(job, **changes)
             _write(self._folder / id, job)
             self._jobs[id] = job
-            return job
+        return job
 
     def remove(self, id: str) -> bool:
         """Only one that has ended. It leaves jobs/ in one step, so no start ever sees half of one."""

@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
 
 from .settings import Refused, Settings
 
@@ -27,22 +27,7 @@ def clean_name(name: bytes) -> str:
     return "".join(one for one in last if one.isprintable())
 
 
-def boundary_of(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
-        raise Refused(415, "not_multipart", "expected multipart/form-data, as curl -F file=@slice.png sends it")
-    return boundary
-
-
-def check_size(size: int, settings: Settings) -> None:
-    if size > settings.max_mib << 20:
-        raise Refused(413, "too_large", f"expected a request of at most {settings.max_mib} MiB")
-
-
 class _Files:
-    """The parser's callbacks."""
-
     def __init__(self, folder: Path, boundary: bytes, max_files: int) -> None:
         self.files: list[dict[str, Any]] = []
         self.complete = False
@@ -75,7 +60,7 @@ class _Files:
         _, options = parse_options_header(self._disposition)
         self._disposition = ""
         if b"filename" not in options:
-            raise Refused(400, "malformed", "a part is no file: expected Content-Disposition with a filename")
+            raise Refused(400, "malformed", "expected parts with a filename")
         if len(self.files) == self._max_files:
             raise Refused(413, "too_many_files", f"more than {self._max_files} files. Send a zip of DICOM files")
         client = clean_name(options[b"filename"])
@@ -100,22 +85,28 @@ class _Files:
         self.complete = True
 
 
-async def receive(stream: AsyncIterator[bytes], folder: Path, boundary: bytes,
-                  settings: Settings) -> list[dict[str, Any]]:
-    """Job.files of a request, on the disk in `folder`, which is the caller's to remove after Refused, OSError or the
-    stream's ClientDisconnect. Threads write, and none of them waits for the client."""
+async def receive(request: Request, folder: Path, settings: Settings) -> list[dict[str, Any]]:
+    """Job.files, on the disk in `folder`, which is the caller's to remove after Refused, OSError or ClientDisconnect.
+    Threads write, and none of them waits for the client."""
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
+        raise Refused(415, "not_multipart", "expected multipart/form-data, as curl -F file=@slice.png sends it")
+    total, declared = 0, int(request.headers.get("content-length", 0))
     files = _Files(folder, boundary, settings.max_files)
-    deadline, total, pending = time.monotonic() + settings.upload_seconds, 0, b""
+    deadline = time.monotonic() + settings.upload_seconds
+    stream, pending = request.stream(), b""
     chunk: bytes | None = b""
     try:
         while chunk is not None:
+            if max(total, declared) > settings.max_mib << 20:
+                raise Refused(413, "too_large", f"expected a request of at most {settings.max_mib} MiB")
             try:
                 left = min(_IDLE_SECONDS, deadline - time.monotonic())
                 chunk = await asyncio.wait_for(anext(stream, None), max(left, 0))
             except asyncio.TimeoutError:
                 raise Refused(408, "too_slow", "the request comes too slowly") from None
             total += len(chunk or b"")
-            check_size(total, settings)
             pending += chunk or b""
             if chunk is None or len(pending) >= _PIECE:
                 await asyncio.to_thread(files.feed, pending)
@@ -123,5 +114,5 @@ async def receive(stream: AsyncIterator[bytes], folder: Path, boundary: bytes,
     finally:
         files.close()
     if not files.complete or not files.files:
-        raise Refused(400, "malformed", "the body holds no file, or ends before its last boundary")
+        raise Refused(400, "malformed", "the body holds no file or ends too early")
     return files.files

@@ -26,8 +26,6 @@ log = logging.getLogger("spinert.serve")
 
 
 class Worker:
-    """Everything but the thread's own work may be called from any thread."""
-
     def __init__(self, store: Store, engine: Engine, settings: Settings, metrics: Metrics) -> None:
         self._store, self._engine, self._settings, self._metrics = store, engine, settings, metrics
         self._wake = threading.Condition()
@@ -35,18 +33,17 @@ class Worker:
         self._reserved = 0  # places of uploads that are still coming in
         self._current: tuple[str, Cancel] | None = None
         self._progress: dict[str, int] = {}
-        self._mean_seconds = 10.0
+        self._seconds = 10.0  # of the last job
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
-        """Takes up what an earlier process left running, then begins."""
+        """Begins, with what an earlier process left running in its old place."""
         for job in self._store.jobs("running"):
             if job.cancel or job.attempts >= ATTEMPTS:
                 self._end(job, state="failed", exit_code=1, alert="review", error="E_INTERNAL",
                           message=f"the process ended {job.attempts} times during this job")
             else:
                 self._store.update(job.id, "running", state="queued")
-                log.info("job %s: ran when the process ended, is run again", job.id)
         self._thread.start()
 
     def stop(self) -> None:
@@ -58,18 +55,17 @@ class Worker:
             self._wake.notify_all()
         self._thread.join()
 
-    def ready(self) -> bool:
-        return self._thread.is_alive() and not self._stopping
+    def check_ready(self) -> None:
+        if self._stopping or not self._thread.is_alive():
+            raise Refused(503, "not_ready", "the service takes no jobs", _RETRY_SECONDS)
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
         """A place in the queue for an upload, from its first byte until it is a job. Refused if there is none."""
         with self._wake:
-            if not self.ready():
-                raise Refused(503, "not_ready", "the service takes no jobs", _RETRY_SECONDS)
+            self.check_ready()
             if len(self._store.jobs("queued")) + self._reserved >= self._settings.queue:
-                raise Refused(429, "queue_full", f"{self._settings.queue} jobs wait already. Try again later",
-                              int(min(max(self._mean_seconds, 1), 600)))
+                raise Refused(429, "queue_full", "as many jobs as may wait do", max(1, min(int(self._seconds), 600)))
             self._reserved += 1
         try:
             yield
@@ -78,20 +74,19 @@ class Worker:
                 self._reserved -= 1
                 self._wake.notify_all()
 
-    def progress(self, job: Job) -> dict[str, int]:
-        """slices_done and slices_total of the study that runs, studies_done; {} of any other job."""
+    def progress(self, job: Job) -> dict[str, Any]:
+        """Of the job that runs: slices_done and slices_total of its present study, studies_done."""
         current = self._current
-        return dict(self._progress) if current and current[0] == job.id else {}
+        return {"progress": dict(self._progress)} if current and current[0] == job.id else {}
 
-    def cancel(self, id: str) -> Job | None:
-        """The job: cancelled, or running with `cancel` set until the engine has stopped, or as it had ended."""
+    def cancel(self, id: str) -> None:
+        """At once where it waits; one that runs has `cancel` set until the engine has stopped."""
         if self._store.update(id, "queued", state="cancelled", ended=now()):
             self._metrics.jobs.labels("cancelled").inc()
         if self._store.update(id, "running", cancel=True):
             with self._wake:
                 if self._current and self._current[0] == id:
                     self._current[1].request()
-        return self._store.get(id)
 
     def _work(self) -> None:
         while True:
@@ -121,10 +116,10 @@ class Worker:
     def _one(self, job: Job) -> None:
         begun = self._store.update(job.id, "queued", state="running", attempts=job.attempts + 1, begun=now())
         if begun:  # else it was cancelled meanwhile
-            log.info("job %s: begins, %d files", job.id, len(job.files))
             clock = time.monotonic()
             outcome = self._run(begun)
-            self._until_written(self._settle, begun, {"seconds": round(time.monotonic() - clock, 3), **outcome})
+            outcome["seconds"] = round(time.monotonic() - clock, 3)
+            self._until_written(self._settle, job.id, outcome)
 
     def _run(self, job: Job) -> dict[str, Any]:
         """What the engine made of it, as changes of the job."""
@@ -153,12 +148,11 @@ class Worker:
             self._progress["studies_done"] = self._progress.get("studies_done", 0) + 1
         return self._stopping or self._store.get(self._current[0]).cancel
 
-    def _settle(self, job: Job, outcome: dict[str, Any]) -> None:
-        job = self._store.get(job.id)
+    def _settle(self, id: str, outcome: dict[str, Any]) -> None:
+        job = self._store.get(id)
         # Not asked of the outcome: a run of several studies that was stopped has rows, too.
         if self._stopping and not job.cancel:
-            self._store.update(job.id, "running", state="queued", attempts=job.attempts - 1)
-            log.info("job %s: interrupted, is run after the next start", job.id)
+            self._store.update(id, "running", state="queued", attempts=job.attempts - 1)
         else:
             self._end(job, **outcome)
 
@@ -170,7 +164,7 @@ class Worker:
         self._metrics.jobs.labels(outcome["state"]).inc()
         if seconds := outcome.get("seconds"):
             self._metrics.seconds.observe(seconds)
-            self._mean_seconds += (seconds - self._mean_seconds) / 4
+            self._seconds = seconds
         log.info("job %s: %s %s", job.id, outcome["state"], outcome.get("error", ""))
 
 
@@ -182,4 +176,4 @@ def _outcome(result: Path, rows: list[BatchRow]) -> dict[str, Any]:
             "alert": max((row.alert for row in rows), key=_ALERTS.index)}
     if codes & _RESULT:
         return done | {"state": "finished"}
-    return done | {"state": "failed", "error": rows[0].error, "message": f"none of {len(rows)} studies has a result"}
+    return done | {"state": "failed", "error": rows[0].error, "message": "no study has a result"}
