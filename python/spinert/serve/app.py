@@ -1,7 +1,5 @@
 """The routes: requests to calls of the store and the worker, and back."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import json

@@ -1,7 +1,5 @@
 """spinert-serve: from the command line to the running service and back to a still one."""
 
-from __future__ import annotations
-
 import argparse
 import ipaddress
 import logging
@@ -26,15 +24,12 @@ from .worker import Worker
 
 TOKEN_VARIABLE = "SPINERT_SERVE_TOKEN"
 LEAST_TOKEN = 16  # characters
-_CONNECTIONS = 200
-_STOP_SECONDS = 10  # for requests that are being answered
 _HEADERS = [
     ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")]
-_LIMITS = (
-    ("queue", 16, "jobs that may wait"), ("max-mib", 2048, "MiB of one request"),
-    ("max-files", 4000, "files of one request"),
-    ("upload-seconds", 600, "for one request"), ("job-seconds", 3600, "for one job"))
+_LIMITS = (("queue", 16, "jobs that may wait"), ("max-mib", 2048, "MiB of one request"),
+           ("max-files", 4000, "files of one request"), ("upload-seconds", 600, "for one request"),
+           ("job-seconds", 3600, "for one job"))
 log = logging.getLogger("spinert.serve")
 
 
@@ -45,8 +40,7 @@ class _Protocol(H11Protocol):
 
 
 def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
-    """Until SIGTERM or SIGINT. What was accepted and has not ended then runs after the next start. Error if the data
-    folder cannot be used."""
+    """Until SIGTERM or SIGINT. What was accepted and has not ended then runs after the next start."""
     try:
         store = Store(settings.data)
     except OSError as wrong:
@@ -56,8 +50,8 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     worker = Worker(store, engine, settings, metrics)
     server = uvicorn.Server(uvicorn.Config(
         make_app(store, worker, settings, metrics), http=_Protocol, ws="none", lifespan="off", log_config=None,
-        access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=_STOP_SECONDS, headers=_HEADERS))
+        access_log=False, server_header=False, proxy_headers=False, limit_concurrency=200,
+        timeout_graceful_shutdown=10, headers=_HEADERS))
     # uvicorn stops at these and raises them once more when it has; the worker is stopped after that.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -72,15 +66,13 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
 def bind(host: str, port: int, has_token: bool) -> socket.socket:
     """Port 0: any free one. Only with a token other than on a loopback address."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        if not ipaddress.ip_address(address[0]).is_loopback and not has_token:
-            raise UsageError(2, "E_USAGE", f"other machines reach --host {host}: set {TOKEN_VARIABLE} or --token-file")
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        return listening
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as wrong:
-        raise UsageError(2, "E_USAGE", f"cannot listen on {host} port {port}: {wrong}. Choose others") from None
+        raise UsageError(2, "E_USAGE", f"cannot listen on {host} port {port}: {wrong}") from None
+    if has_token or ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
+        return listening
+    listening.close()
+    raise UsageError(2, "E_USAGE", f"other machines reach --host {host}: set {TOKEN_VARIABLE} or --token-file")
 
 
 def read_token(file: str | None) -> str | None:
@@ -105,7 +97,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spinert-serve", formatter_class=argparse.RawDescriptionHelpFormatter,
         description=f"Studies over HTTP, one after the other through one engine. {LABEL}",
-        epilog=f"The token comes from --token-file or {TOKEN_VARIABLE}. Routes: docs/service.md.\n\nExamples:\n"
+        epilog=f"A token comes from --token-file or {TOKEN_VARIABLE}. Routes: docs/service.md.\n\nExamples:\n"
                "  spinert-serve --data jobs\n"
                "  spinert-serve --data /var/lib/spinert --host 0.0.0.0 --token-file token --model my.safetensors")
     add = parser.add_argument

@@ -1,7 +1,5 @@
 """What the service is told at its start, and how it refuses a request."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Jobs on the disk: a folder for each, its state in job.json, which is replaced atomically (docs/service.md)."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import logging

@@ -1,7 +1,5 @@
 """A multipart request to files: straight to the disk under names made here, limits counted while it streams."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os

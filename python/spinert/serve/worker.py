@@ -1,13 +1,11 @@
 """The queue and the one thread that empties it through one engine."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ from .metrics import Metrics
 from .settings import Refused, Settings
 from .store import Job, Store, now
 
-ATTEMPTS = 3  # a job that ended the process so often is not begun again
+ATTEMPTS = 3  # a job that was begun so often and never ended is not begun again
 _RESULT = {0, 11, 13}  # exit codes of a study with a result
 _ALERTS = ("negative", "review", "positive")
-_RETRY_SECONDS = 5  # until a state is written again that could not be
+_RETRY_SECONDS = 5
 log = logging.getLogger("spinert.serve")
 
 
@@ -35,16 +33,7 @@ class Worker:
         self._progress: dict[str, int] = {}
         self._seconds = 10.0  # of the last job
         self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def start(self) -> None:
-        """Begins, with what an earlier process left running in its old place."""
-        for job in self._store.jobs("running"):
-            if job.cancel or job.attempts >= ATTEMPTS:
-                self._end(job, state="failed", exit_code=1, alert="review", error="E_INTERNAL",
-                          message=f"the process ended {job.attempts} times during this job")
-            else:
-                self._store.update(job.id, "running", state="queued")
-        self._thread.start()
+        self.start = self._thread.start
 
     def stop(self) -> None:
         """Returns when the thread has. The running job goes back to the queue."""
@@ -91,35 +80,36 @@ class Worker:
     def _work(self) -> None:
         while True:
             with self._wake:
-                while not self._stopping and not (waiting := self._store.jobs("queued")):
+                # One that "runs" here was left by a process that died, or its end could not be written.
+                while not self._stopping and not (waiting := self._store.jobs("running", "queued")):
                     self._wake.wait()
                 if self._stopping:
                     return
                 # Before it is running on the disk: whoever sees it running can stop it.
                 self._current, self._progress = (waiting[0].id, Cancel()), {}
-            self._until_written(self._one, waiting[0])
+            try:
+                self._one(waiting[0])
+            except OSError as wrong:  # a full disk must not end the thread
+                log.error("the data folder cannot be written (errno %s)", wrong.errno)
+                time.sleep(_RETRY_SECONDS)
             with self._wake:
                 self._current = None
 
-    def _until_written(self, step: Callable[..., None], *arguments: Any) -> None:
-        """A full disk must not end the thread, and no state may be in memory only: waits and writes again."""
-        while True:
-            try:
-                return step(*arguments)
-            except OSError as wrong:
-                log.error("the data folder cannot be written (errno %s), trying again", wrong.errno)
-                with self._wake:
-                    if self._stopping:
-                        return
-                    self._wake.wait(_RETRY_SECONDS)
-
     def _one(self, job: Job) -> None:
-        begun = self._store.update(job.id, "queued", state="running", attempts=job.attempts + 1, begun=now())
-        if begun:  # else it was cancelled meanwhile
+        if job.cancel or job.attempts >= ATTEMPTS:
+            return self._end(job, state="failed", exit_code=1, alert="review", error="E_INTERNAL",
+                             message=f"it was begun {job.attempts} times and never ended")
+        job = self._store.update(job.id, job.state, state="running", attempts=job.attempts + 1, begun=now())
+        if job:  # else it was cancelled meanwhile
             clock = time.monotonic()
-            outcome = self._run(begun)
+            outcome = self._run(job)
             outcome["seconds"] = round(time.monotonic() - clock, 3)
-            self._until_written(self._settle, job.id, outcome)
+            job = self._store.get(job.id)
+            # Not asked of the outcome: a run of several studies that was stopped has rows, too.
+            if self._stopping and not job.cancel:
+                self._store.update(job.id, "running", state="queued", attempts=job.attempts - 1)
+            else:
+                self._end(job, **outcome)
 
     def _run(self, job: Job) -> dict[str, Any]:
         """What the engine made of it, as changes of the job."""
@@ -141,20 +131,12 @@ class Worker:
 
     def _told(self, event: dict[str, Any]) -> bool:
         if event["kind"] in ("begins", "slice"):
-            self._progress.update(slices_done=event["done"], slices_total=event["total"])
+            self._progress |= {"slices_done": event["done"], "slices_total": event["total"]}
         if event["kind"] == "slice":
             self._metrics.slices.inc()
         if event["kind"] == "study":
             self._progress["studies_done"] = self._progress.get("studies_done", 0) + 1
         return self._stopping or self._store.get(self._current[0]).cancel
-
-    def _settle(self, id: str, outcome: dict[str, Any]) -> None:
-        job = self._store.get(id)
-        # Not asked of the outcome: a run of several studies that was stopped has rows, too.
-        if self._stopping and not job.cancel:
-            self._store.update(id, "running", state="queued", attempts=job.attempts - 1)
-        else:
-            self._end(job, **outcome)
 
     def _end(self, job: Job, **outcome: Any) -> None:
         if job.cancel:
