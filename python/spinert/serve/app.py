@@ -20,9 +20,7 @@ from .store import Job, Store
 from .upload import receive
 from .worker import Worker
 
-_OPEN = ("/health", "/ready")  # for probes, without the token; they tell nothing else
-_TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8", ".png": "image/png",
-          ".dcm": "application/dicom"}
+_OPEN = ("/health", "/ready")  # without the token
 
 
 class Options(BaseModel):
@@ -39,14 +37,14 @@ class Options(BaseModel):
 
 def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics) -> FastAPI:
     async def allowed(request: Request) -> None:
-        """With a token: who has it. Without: this machine only, and no page of another site in a browser on it, which
-        could send forms, or give its own name a loopback address."""
+        """Who has the token; without one this machine, but no page of another site in a browser on it: it could send
+        forms, or give its own name a loopback address."""
         origin = request.headers.get("origin", "")
         if origin and origin.partition("://")[2] != request.headers.get("host"):
-            raise Refused(403, "other_origin", "a page of another site may not ask")
+            raise Refused(403, "other_origin", "not for pages of other sites")
         if settings.token is None:
             if request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
-                raise Refused(403, "other_host", "without a token the Host must be localhost, 127.0.0.1 or [::1]")
+                raise Refused(403, "other_host", "without a token: http://localhost only")
         elif request.url.path not in _OPEN:
             kind, _, given = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(given.encode(), settings.token.encode()):
@@ -86,10 +84,8 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
         return JSONResponse(view(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
     @app.get("/v1/jobs")
-    def jobs(state: Literal["queued", "running", "finished", "failed", "cancelled"] | None = None,
-             before: int = Query(1 << 53, ge=0), limit: int = Query(100, ge=1, le=1000)) -> dict[str, Any]:
-        """The newest first; before: the number of the last one of the page before."""
-        found = [job for job in store.jobs(*[state] * bool(state)) if job.number < before]
+    def jobs(before: int = Query(1 << 53, ge=0), limit: int = Query(100, ge=1, le=1000)) -> dict[str, Any]:
+        found = [job for job in store.jobs() if job.number < before]
         return {"jobs": [view(job) for job in found[::-1][:limit]], "more": len(found) > limit, "label": LABEL}
 
     @app.get("/v1/jobs/{id}")
@@ -115,8 +111,8 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
         folder = job.studies[study - 1]["folder"] if study <= len(job.studies) else ""
         path = folder and _named(store.folder(job) / "result" / folder, name)
         if not path:
-            raise Refused(404, "no_file", "there is no such study, or its report names no such file")
-        return FileResponse(path, media_type=_TYPES.get(path.suffix, "application/octet-stream"))
+            raise Refused(404, "no_file", "its report names no such file")
+        return FileResponse(path, media_type="application/dicom" if path.suffix == ".dcm" else None)
 
     def known(id: str) -> Job:
         if job := store.get(id):
@@ -136,9 +132,7 @@ def _answer(_: Request, wrong: Exception) -> JSONResponse:
         wrong = Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors()))
     elif not isinstance(wrong, Refused):  # also to a client that is gone and hears nothing
         wrong = Refused(507, "no_space", "the data folder cannot be written")
-    headers = {"Retry-After": str(wrong.retry_after)} if wrong.retry_after else {}
-    if wrong.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+    headers = {"Retry-After": str(wrong.retry_after)} if wrong.retry_after else {"WWW-Authenticate": "Bearer"}
     return JSONResponse({"error": wrong.error, "message": wrong.message, "label": LABEL}, wrong.status, headers)
 
 

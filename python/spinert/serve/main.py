@@ -35,7 +35,7 @@ log = logging.getLogger("spinert.serve")
 
 class _Protocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
-        """To what is no HTTP: the only answer without _HEADERS."""
+        # To what is no HTTP; uvicorn leaves _HEADERS out here.
         super().send_400_response(f"{msg} {LABEL}")
 
 
@@ -45,7 +45,7 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
         store = Store(settings.data)
     except OSError as wrong:
         why = "another process serves it" if isinstance(wrong, BlockingIOError) else wrong.strerror
-        raise OutputError(10, "E_OUTPUT", f"--data {settings.data} cannot be used: {why}") from None
+        raise OutputError(10, "E_OUTPUT", f"--data {settings.data}: {why}") from None
     metrics = Metrics(store, settings.queue)
     worker = Worker(store, engine, settings, metrics)
     server = uvicorn.Server(uvicorn.Config(
@@ -64,7 +64,6 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
 
 
 def bind(host: str, port: int, has_token: bool) -> socket.socket:
-    """Port 0: any free one. Only with a token other than on a loopback address."""
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as wrong:
@@ -76,15 +75,15 @@ def bind(host: str, port: int, has_token: bool) -> socket.socket:
 
 
 def read_token(file: str | None) -> str | None:
-    """Never from the command line, which everyone on the machine can read."""
+    # Never from the command line, which everyone on the machine can read.
     try:
-        token = Path(file).read_text(encoding="ascii").strip() if file else os.environ.pop(TOKEN_VARIABLE, None)
+        token = Path(file).read_text(encoding="utf-8").strip() if file else os.environ.pop(TOKEN_VARIABLE, None)
     except (OSError, UnicodeError):
-        raise UsageError(2, "E_USAGE", f"--token-file {file} cannot be read as ASCII text") from None
-    if token is not None and (len(token) < LEAST_TOKEN or not all("!" <= one <= "~" for one in token)):
-        raise UsageError(2, "E_USAGE", f"expected a token of at least {LEAST_TOKEN} ASCII characters without spaces. "
-                         "Make one with: openssl rand -hex 32")
-    return token
+        token = ""
+    if token is None or (len(token) >= LEAST_TOKEN and all("!" <= one <= "~" for one in token)):
+        return token
+    raise UsageError(2, "E_USAGE", f"the token in {file or TOKEN_VARIABLE} cannot be read or is not one of at least "
+                     f"{LEAST_TOKEN} ASCII characters without spaces. Make one with: openssl rand -hex 32")
 
 
 def _count(text: str) -> int:
@@ -96,18 +95,17 @@ def _count(text: str) -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spinert-serve", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=f"Studies over HTTP, one after the other through one engine. {LABEL}",
+        description=f"Studies over HTTP, one after the other. {LABEL}",
         epilog=f"A token comes from --token-file or {TOKEN_VARIABLE}. Routes: docs/service.md.\n\nExamples:\n"
-               "  spinert-serve --data jobs\n"
-               "  spinert-serve --data /var/lib/spinert --host 0.0.0.0 --token-file token --model my.safetensors")
+               "  spinert-serve --data jobs\n  spinert-serve --data jobs --host 0.0.0.0 --token-file token")
     add = parser.add_argument
-    add("--data", required=True, type=Path, metavar="FOLDER", help="jobs and results; nothing is written elsewhere")
-    add("--host", default="127.0.0.1", help="address to listen on; default: this machine only")
+    add("--data", required=True, type=Path, metavar="FOLDER", help="nothing is written elsewhere")
+    add("--host", default="127.0.0.1", help="default: this machine only")
     add("--port", type=int, default=8080, help="0: any free one; default: %(default)s")
-    add("--token-file", metavar="FILE", help="its text is the token that requests must carry")
+    add("--token-file", metavar="FILE", help="holds the token that requests must carry")
     add("--model", metavar="FILE", help="default: the synthetic demo model")
-    for name in ("device", "precision"):
-        add(f"--{name}", help="as of spinert diagnose")
+    add("--device", help="as of spinert diagnose")
+    add("--precision", help="likewise")
     add("--threads", type=_count, default=0, metavar="N", help="default: all that this process may use")
     for name, value, what in _LIMITS:
         add(f"--{name}", type=_count, default=value, metavar="N", help=what + "; default: %(default)s")
@@ -115,7 +113,6 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None, open_engine: Callable[..., Engine] = Engine) -> int:
-    """Returns an exit code of the command line."""
     given = _arguments().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     os.umask(0o077)  # what is sent here is about patients

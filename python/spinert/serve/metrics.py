@@ -17,7 +17,7 @@ class Metrics:
         self.refused = Counter("spinert_refused", "Uploads not accepted, by reason.", ["reason"], registry=here)
         self.seconds = Histogram("spinert_job_seconds", "How long jobs ran to their end.", registry=here,
                                  buckets=(1, 3, 10, 30, 100, 300, 1000, 3000))
-        for outcome in ENDED:  # so that a rate is 0 and not absent
+        for outcome in ENDED:  # 0 and not absent
             self.jobs.labels(outcome)
 
     def text(self) -> bytes:

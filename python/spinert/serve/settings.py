@@ -1,4 +1,4 @@
-"""What the service is told at its start, and how it refuses a request."""
+"""What the service is told at its start; how it refuses."""
 
 from dataclasses import dataclass
 from pathlib import Path

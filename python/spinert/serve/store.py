@@ -12,9 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-SCHEMA = "spinert.job/1"
 ENDED = ("finished", "failed", "cancelled")
-STATES = ("queued", "running", *ENDED)
 log = logging.getLogger("spinert.serve")
 
 
@@ -26,10 +24,10 @@ def now() -> str:
 class Job:
     id: str
     number: int  # the order of acceptance
-    state: str
-    accepted: str  # times are UTC
     files: list[dict[str, Any]]  # name (ours), client_name (cleaned), bytes, sha256
     options: dict[str, Any]  # of Engine.diagnose_paths
+    accepted: str  # times are UTC
+    state: str = "queued"  # running, one of ENDED
     attempts: int = 0  # how often it was begun and not put back by an orderly stop
     cancel: bool = False  # asked for while it runs
     begun: str = ""
@@ -46,20 +44,20 @@ class Store:
     """Thread-safe. What a call changed is on the disk when it returns; memory never runs ahead of the disk."""
 
     def __init__(self, data: Path) -> None:
+        """BlockingIOError: another process serves the folder."""
         self._folder, self._incoming = data / "jobs", data / "incoming"
-        data.mkdir(parents=True, exist_ok=True)
+        for folder in (data, self._folder, self._incoming):
+            folder.mkdir(parents=True, exist_ok=True)
         self._held = open(data / "lock", "a", encoding="ascii")
         fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._lock = threading.Lock()
-        self._folder.mkdir(exist_ok=True)
-        self._incoming.mkdir(exist_ok=True)
         for left in self._incoming.iterdir():
             shutil.rmtree(left)
         self._jobs: dict[str, Job] = {}
         for folder in self._folder.iterdir():
             try:
-                self._jobs[folder.name] = _read(folder)
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                self._jobs[folder.name] = Job(**json.loads((folder / "job.json").read_bytes()) | {"id": folder.name})
+            except (OSError, ValueError, TypeError):
                 log.warning("job %s: job.json cannot be read; the folder is left alone", folder.name)
         self._next = max((job.number for job in self._jobs.values()), default=0) + 1
 
@@ -76,7 +74,7 @@ class Store:
     def accept(self, id: str, files: list[dict[str, Any]], options: dict[str, Any]) -> Job:
         folder = self._incoming / id
         with self._lock:
-            job = Job(id, self._next, "queued", now(), files, options)
+            job = Job(id, self._next, files, options, now())
             _sync(folder / "upload")
             _write(folder, job)
             folder.rename(self._folder / id)
@@ -121,19 +119,13 @@ class Store:
         return True
 
 
-def _read(folder: Path) -> Job:
-    value = json.loads((folder / "job.json").read_bytes())
-    if value.pop("schema") != SCHEMA or value["id"] != folder.name or value["state"] not in STATES:
-        raise ValueError
-    return Job(**value)
-
-
 def _write(folder: Path, job: Job) -> None:
-    with open(folder / "job.json.new", "w", encoding="utf-8") as file:
-        json.dump({"schema": SCHEMA, **asdict(job)}, file, indent=1)
+    new = folder / "job.json.new"
+    with open(new, "w", encoding="utf-8") as file:
+        json.dump(asdict(job), file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(folder / "job.json.new", folder / "job.json")
+    new.replace(folder / "job.json")
     _sync(folder)
 
 

@@ -19,7 +19,7 @@ _PIECE = 1 << 20  # bytes handed to a thread at once
 _IDLE_SECONDS = 30  # without a byte
 
 
-def clean_name(name: bytes) -> str:
+def _clean(name: bytes) -> str:
     """The last component, printable: for people to read, never a path."""
     last = name.decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
     return "".join(one for one in last if one.isprintable())
@@ -29,14 +29,14 @@ class _Files:
     def __init__(self, folder: Path, boundary: bytes, max_files: int) -> None:
         self.files: list[dict[str, Any]] = []
         self.complete = False
-        self._folder, self._max_files, self._disposition = folder, max_files, ""
+        self._folder, self._max_files, self._disposition = folder, max_files, b""
         self._header, self._value = bytearray(), bytearray()
         self._file: BinaryIO | None = None
         self._parser = MultipartParser(boundary, {
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._header_end, "on_headers_finished": self._begin, "on_part_data": self._data,
-            "on_part_end": self._end, "on_end": self._all})
+            "on_part_end": self._end, "on_end": lambda: setattr(self, "complete", bool(self.files))})
 
     def feed(self, data: bytes) -> None:
         try:
@@ -50,18 +50,18 @@ class _Files:
 
     def _header_end(self) -> None:
         if self._header.lower() == b"content-disposition":
-            self._disposition = self._value.decode("latin-1")
+            self._disposition = bytes(self._value)
         self._header.clear()
         self._value.clear()
 
     def _begin(self) -> None:
         _, options = parse_options_header(self._disposition)
-        self._disposition = ""
+        self._disposition = b""
         if b"filename" not in options:
             raise Refused(400, "malformed", "expected parts with a filename")
         if len(self.files) == self._max_files:
             raise Refused(413, "too_many_files", f"more than {self._max_files} files. Send a zip of DICOM files")
-        client = clean_name(options[b"filename"])
+        client = _clean(options[b"filename"])
         suffix = next((one for one in _SUFFIXES if client.lower().endswith(one)), ".bin")
         name = f"{len(self.files) + 1:04}{suffix}"
         self.files.append({"name": name, "client_name": client[-120:], "bytes": 0})
@@ -79,9 +79,6 @@ class _Files:
         self._file.close()
         self.files[-1]["sha256"] = self._digest.hexdigest()
 
-    def _all(self) -> None:
-        self.complete = True
-
 
 async def receive(request: Request, folder: Path, settings: Settings) -> list[dict[str, Any]]:
     """Job.files, on the disk in `folder`, which is the caller's to remove after Refused, OSError or ClientDisconnect.
@@ -93,8 +90,7 @@ async def receive(request: Request, folder: Path, settings: Settings) -> list[di
     total, declared = 0, int(request.headers.get("content-length", 0))
     files = _Files(folder, boundary, settings.max_files)
     deadline = time.monotonic() + settings.upload_seconds
-    stream, pending = request.stream(), b""
-    chunk: bytes | None = b""
+    stream, pending, chunk = request.stream(), bytearray(), b""
     try:
         while chunk is not None:
             if max(total, declared) > settings.max_mib << 20:
@@ -107,10 +103,10 @@ async def receive(request: Request, folder: Path, settings: Settings) -> list[di
             total += len(chunk or b"")
             pending += chunk or b""
             if chunk is None or len(pending) >= _PIECE:
-                await asyncio.to_thread(files.feed, pending)
-                pending = b""
+                await asyncio.to_thread(files.feed, bytes(pending))
+                pending.clear()
     finally:
         files.close()
-    if not files.complete or not files.files:
+    if not files.complete:
         raise Refused(400, "malformed", "the body holds no file or ends too early")
     return files.files

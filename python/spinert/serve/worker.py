@@ -33,10 +33,12 @@ class Worker:
         self._progress: dict[str, int] = {}
         self._seconds = 10.0  # of the last job
         self._thread = threading.Thread(target=self._work, daemon=True)
-        self.start = self._thread.start
+
+    def start(self) -> None:
+        self._thread.start()
 
     def stop(self) -> None:
-        """Returns when the thread has. The running job goes back to the queue."""
+        """The running job goes back to the queue."""
         with self._wake:
             self._stopping = True
             if self._current:
@@ -64,9 +66,9 @@ class Worker:
                 self._wake.notify_all()
 
     def progress(self, job: Job) -> dict[str, Any]:
-        """Of the job that runs: slices_done and slices_total of its present study, studies_done."""
+        """Of the job that runs: slices_done and slices_total of its present study."""
         current = self._current
-        return {"progress": dict(self._progress)} if current and current[0] == job.id else {}
+        return {"progress": self._progress} if current and current[0] == job.id else {}
 
     def cancel(self, id: str) -> None:
         """At once where it waits; one that runs has `cancel` set until the engine has stopped."""
@@ -131,11 +133,9 @@ class Worker:
 
     def _told(self, event: dict[str, Any]) -> bool:
         if event["kind"] in ("begins", "slice"):
-            self._progress |= {"slices_done": event["done"], "slices_total": event["total"]}
+            self._progress = {"slices_done": event["done"], "slices_total": event["total"]}
         if event["kind"] == "slice":
             self._metrics.slices.inc()
-        if event["kind"] == "study":
-            self._progress["studies_done"] = self._progress.get("studies_done", 0) + 1
         return self._stopping or self._store.get(self._current[0]).cancel
 
     def _end(self, job: Job, **outcome: Any) -> None:
@@ -151,7 +151,7 @@ class Worker:
 
 
 def _outcome(result: Path, rows: list[BatchRow]) -> dict[str, Any]:
-    """The exit code is the command line's: that of all studies, or 11 where they differ."""
+    """exit_code as of the command line: that of all studies, or 11 where they differ."""
     codes = {row.exit_code for row in rows}
     studies = [asdict(row) | {"folder": row.folder and str(Path(row.folder).relative_to(result))} for row in rows]
     done = {"exit_code": rows[0].exit_code if len(codes) == 1 else 11, "studies": studies,
