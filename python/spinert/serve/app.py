@@ -1,8 +1,8 @@
 """The routes: requests to calls of the store and the worker, and back."""
 
-import asyncio
 import hmac
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,11 +39,11 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
     async def allowed(request: Request) -> None:
         """Who has the token; without one this machine, but no page of another site in a browser on it: it could send
         forms, or give its own name a loopback address."""
-        origin = request.headers.get("origin", "")
-        if origin and origin.partition("://")[2] != request.headers.get("host"):
+        host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
+        if origin and origin.partition("://")[2] != host:
             raise Refused(403, "other_origin", "not for pages of other sites")
         if settings.token is None:
-            if request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
+            if not re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1])(:\d+)?", host):
                 raise Refused(403, "other_host", "without a token: http://localhost only")
         elif request.url.path not in _OPEN:
             kind, _, given = request.headers.get("authorization", "").partition(" ")
@@ -75,7 +75,7 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
                 id, folder = store.incoming()
                 try:
                     files = await receive(request, folder, settings)
-                    job = await asyncio.to_thread(store.accept, id, files, options.model_dump())
+                    job = store.accept(id, files, options.model_dump())
                 finally:
                     store.discard(id)
         except (Refused, OSError, ClientDisconnect) as wrong:
@@ -138,6 +138,8 @@ def _answer(_: Request, wrong: Exception) -> JSONResponse:
 
 def _named(folder: Path, name: str) -> Path | None:
     """The path is made of a name that the report says was written, never of the client's."""
+    if not (folder / "report.json").is_file():
+        return None
     report = json.loads((folder / "report.json").read_bytes())
     for one in ["report.json", *(file["name"] for file in report["volatile"]["files"])]:
         if one == name == Path(one).name and (folder / one).is_file():

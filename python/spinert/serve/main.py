@@ -52,9 +52,9 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
         make_app(store, worker, settings, metrics), http=_Protocol, ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, limit_concurrency=200,
         timeout_graceful_shutdown=10, headers=_HEADERS))
-    # uvicorn stops at these and raises them once more when it has; the worker is stopped after that.
+    # uvicorn takes these over and raises them once more when it has stopped; the worker is stopped after that.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     worker.start()
     log.info("listening on %s port %d", *listening.getsockname()[:2])
     try:

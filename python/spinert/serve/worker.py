@@ -67,8 +67,7 @@ class Worker:
 
     def progress(self, job: Job) -> dict[str, Any]:
         """Of the job that runs: slices_done and slices_total of its present study."""
-        current = self._current
-        return {"progress": self._progress} if current and current[0] == job.id else {}
+        return {"progress": self._progress} if job.state == "running" else {}
 
     def cancel(self, id: str) -> None:
         """At once where it waits; one that runs has `cancel` set until the engine has stopped."""
