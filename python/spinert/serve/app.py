@@ -37,8 +37,7 @@ class Options(BaseModel):
 
 def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics) -> FastAPI:
     async def allowed(request: Request) -> None:
-        """Who has the token; without one this machine, but no page of another site in a browser on it: it could send
-        forms, or give its own name a loopback address."""
+        # A page of another site could send forms, or give its own name a loopback address.
         host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
         if origin and origin.partition("://")[2] != host:
             raise Refused(403, "other_origin", "not for pages of other sites")
@@ -48,12 +47,10 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
         elif request.url.path not in _OPEN:
             kind, _, given = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(given.encode(), settings.token.encode()):
-                raise Refused(401, "unauthorized", "expected the header Authorization: Bearer TOKEN")
+                raise Refused(401, "unauthorized", "expected Authorization: Bearer TOKEN")
 
-    app = FastAPI(
-        docs_url=None, redoc_url=None, openapi_url=None,  # its pages need a CDN
-        dependencies=[Depends(allowed)], exception_handlers=dict.fromkeys(
-            (Refused, HTTPException, RequestValidationError, OSError, ClientDisconnect), _answer))
+    errors = (Refused, HTTPException, RequestValidationError, OSError, ClientDisconnect)
+    app = FastAPI(openapi_url=None, dependencies=[Depends(allowed)], exception_handlers=dict.fromkeys(errors, _answer))
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -138,10 +135,9 @@ def _answer(_: Request, wrong: Exception) -> JSONResponse:
 
 def _named(folder: Path, name: str) -> Path | None:
     """The path is made of a name that the report says was written, never of the client's."""
-    if not (folder / "report.json").is_file():
-        return None
-    report = json.loads((folder / "report.json").read_bytes())
-    for one in ["report.json", *(file["name"] for file in report["volatile"]["files"])]:
+    report = folder / "report.json"
+    written = json.loads(report.read_bytes())["volatile"]["files"] if report.is_file() else []
+    for one in ("report.json", *(file["name"] for file in written)):
         if one == name == Path(one).name and (folder / one).is_file():
             return folder / one
     return None

@@ -40,7 +40,7 @@ class _Protocol(H11Protocol):
 
 
 def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
-    """Until SIGTERM or SIGINT. What was accepted and has not ended then runs after the next start."""
+    """Until SIGTERM or SIGINT. What has not ended then runs after the next start."""
     try:
         store = Store(settings.data)
     except OSError as wrong:
@@ -71,7 +71,7 @@ def bind(host: str, port: int, has_token: bool) -> socket.socket:
     if has_token or ipaddress.ip_address(listening.getsockname()[0]).is_loopback:
         return listening
     listening.close()
-    raise UsageError(2, "E_USAGE", f"other machines reach --host {host}: set {TOKEN_VARIABLE} or --token-file")
+    raise UsageError(2, "E_USAGE", f"other machines reach --host {host}. Set {TOKEN_VARIABLE} or --token-file")
 
 
 def read_token(file: str | None) -> str | None:
@@ -94,15 +94,13 @@ def _count(text: str) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="spinert-serve", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=f"Studies over HTTP, one after the other. {LABEL}",
-        epilog=f"A token comes from --token-file or {TOKEN_VARIABLE}. Routes: docs/service.md.\n\nExamples:\n"
-               "  spinert-serve --data jobs\n  spinert-serve --data jobs --host 0.0.0.0 --token-file token")
+        prog="spinert-serve", description=f"Studies over HTTP, one after the other (docs/service.md). {LABEL}",
+        epilog="Example: spinert-serve --data jobs --host 0.0.0.0 --token-file token")
     add = parser.add_argument
     add("--data", required=True, type=Path, metavar="FOLDER", help="nothing is written elsewhere")
     add("--host", default="127.0.0.1", help="default: this machine only")
     add("--port", type=int, default=8080, help="0: any free one; default: %(default)s")
-    add("--token-file", metavar="FILE", help="holds the token that requests must carry")
+    add("--token-file", metavar="FILE", help=f"of requests; default: {TOKEN_VARIABLE}, if it is set")
     add("--model", metavar="FILE", help="default: the synthetic demo model")
     add("--device", help="as of spinert diagnose")
     add("--precision", help="likewise")
@@ -117,8 +115,7 @@ def main(arguments: list[str] | None = None, open_engine: Callable[..., Engine] 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     os.umask(0o077)  # what is sent here is about patients
     try:
-        given.token = read_token(given.token_file)
-        given.data = given.data.absolute()
+        given.token, given.data = read_token(given.token_file), given.data.absolute()
         listening = bind(given.host, given.port, given.token is not None)
         settings = Settings(**{one.name: getattr(given, one.name) for one in fields(Settings)})
         with open_engine(given.model, device=given.device, precision=given.precision, threads=given.threads) as engine:

@@ -10,7 +10,7 @@ LABEL = "Research use only. Not for diagnostic use."
 class Settings:
     data: Path
     token: str | None  # None: everyone on this machine
-    queue: int  # jobs that wait, those still being received included
+    queue: int  # jobs that come in or wait
     max_mib: int  # of one request
     max_files: int
     upload_seconds: int

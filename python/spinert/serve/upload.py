@@ -60,7 +60,7 @@ class _Files:
         if b"filename" not in options:
             raise Refused(400, "malformed", "expected parts with a filename")
         if len(self.files) == self._max_files:
-            raise Refused(413, "too_many_files", f"more than {self._max_files} files. Send a zip of DICOM files")
+            raise Refused(413, "too_many_files", f"more than {self._max_files} files. Send a zip")
         client = _clean(options[b"filename"])
         suffix = next((one for one in _SUFFIXES if client.lower().endswith(one)), ".bin")
         name = f"{len(self.files) + 1:04}{suffix}"
@@ -82,11 +82,11 @@ class _Files:
 
 async def receive(request: Request, folder: Path, settings: Settings) -> list[dict[str, Any]]:
     """Job.files, on the disk in `folder`, which is the caller's to remove after Refused, OSError or ClientDisconnect.
-    Threads write, and none of them waits for the client."""
+    Threads write; none of them waits for the client."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
-        raise Refused(415, "not_multipart", "expected multipart/form-data, as curl -F file=@slice.png sends it")
+        raise Refused(415, "not_multipart", "expected multipart/form-data, as curl -F sends it")
     total, declared = 0, int(request.headers.get("content-length", 0))
     files = _Files(folder, boundary, settings.max_files)
     deadline = time.monotonic() + settings.upload_seconds

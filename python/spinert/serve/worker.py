@@ -52,7 +52,7 @@ class Worker:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the queue for an upload, from its first byte until it is a job. Refused if there is none."""
+        """In the queue, for an upload from its first byte until it is a job. Refused if there is none."""
         with self._wake:
             self.check_ready()
             if len(self._store.jobs("queued")) + self._reserved >= self._settings.queue:
@@ -123,7 +123,7 @@ class Worker:
                 timeout=self._settings.job_seconds, cancel=self._current[1], **job.options))
         except Error as failed:
             code, id, message = failed.code, failed.id, failed.message.replace(f"{folder}/", "")
-        except Exception as failed:  # noqa: BLE001 - a job must not end the service; the text may name a patient
+        except Exception as failed:  # noqa: BLE001 - a job must not end the service, its text may name a patient
             code, id, message = 1, "E_INTERNAL", type(failed).__name__
         # Of one study that failed the report says why, too.
         studies = [{"folder": "."}] if (result / "report.json").is_file() else []
@@ -133,8 +133,7 @@ class Worker:
     def _told(self, event: dict[str, Any]) -> bool:
         if event["kind"] in ("begins", "slice"):
             self._progress = {"slices_done": event["done"], "slices_total": event["total"]}
-        if event["kind"] == "slice":
-            self._metrics.slices.inc()
+            self._metrics.slices.inc(event["kind"] == "slice")
         return self._stopping or self._store.get(self._current[0]).cancel
 
     def _end(self, job: Job, **outcome: Any) -> None:
