@@ -10,16 +10,19 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
+from prometheus_client import generate_latest
 from pydantic import BaseModel, ConfigDict, Field
+from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from .metrics import Metrics
+from .metrics import REFUSED
 from .settings import LABEL, Refused, Settings
 from .store import Job, Store
 from .upload import receive
 from .worker import Worker
 
+_REFUSED = (Refused, FormParserError, OSError, ClientDisconnect)
 _OPEN = ("/health", "/ready")  # without the token
 
 
@@ -35,7 +38,7 @@ class Options(BaseModel):
     dicom_output: bool = False
 
 
-def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics) -> FastAPI:
+def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
     async def allowed(request: Request) -> None:
         # A page of another site could send forms, or give its own name a loopback address.
         host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
@@ -49,7 +52,7 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
             if kind.lower() != "bearer" or not hmac.compare_digest(given.encode(), settings.token.encode()):
                 raise Refused(401, "unauthorized", "expected Authorization: Bearer TOKEN")
 
-    errors = (Refused, HTTPException, RequestValidationError, OSError, ClientDisconnect)
+    errors = (*_REFUSED, HTTPException, RequestValidationError)
     app = FastAPI(openapi_url=None, dependencies=[Depends(allowed)], exception_handlers=dict.fromkeys(errors, _answer))
 
     @app.get("/health")
@@ -63,7 +66,7 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
 
     @app.get("/metrics")
     def figures() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+        return Response(generate_latest(), media_type="text/plain; version=0.0.4")
 
     @app.post("/v1/jobs")
     async def submit(request: Request, options: Annotated[Options, Query()]) -> JSONResponse:
@@ -75,8 +78,8 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
                     job = store.accept(id, files, options.model_dump())
                 finally:
                     store.discard(id)
-        except (Refused, OSError, ClientDisconnect) as wrong:
-            metrics.refused.labels(getattr(wrong, "error", type(wrong).__name__)).inc()
+        except _REFUSED as wrong:
+            REFUSED.labels(getattr(wrong, "error", type(wrong).__name__)).inc()
             raise
         return JSONResponse(view(job), 202, {"Location": f"/v1/jobs/{job.id}"})
 
@@ -117,7 +120,7 @@ def make_app(store: Store, worker: Worker, settings: Settings, metrics: Metrics)
         raise Refused(404, "no_job", "there is no such job")
 
     def view(job: Job) -> dict[str, Any]:
-        return asdict(job) | worker.progress(job) | {"label": LABEL}
+        return asdict(job) | ({"progress": worker.progress} if job.state == "running" else {}) | {"label": LABEL}
 
     return app
 
@@ -127,6 +130,8 @@ def _answer(_: Request, wrong: Exception) -> JSONResponse:
         wrong = Refused(wrong.status_code, "no_route", wrong.detail)
     elif isinstance(wrong, RequestValidationError):
         wrong = Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors()))
+    elif isinstance(wrong, FormParserError):
+        wrong = Refused(400, "malformed", "the body is not multipart/form-data")
     elif not isinstance(wrong, Refused):  # also to a client that is gone and hears nothing
         wrong = Refused(507, "no_space", "the data folder cannot be written")
     headers = {"Retry-After": str(wrong.retry_after)} if wrong.retry_after else {"WWW-Authenticate": "Bearer"}

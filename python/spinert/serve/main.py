@@ -17,7 +17,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..engine import Engine
 from ..errors import Error, OutputError, UsageError
 from .app import make_app
-from .metrics import Metrics
 from .settings import LABEL, Settings
 from .store import Store
 from .worker import Worker
@@ -46,10 +45,9 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     except OSError as wrong:
         why = "another process serves it" if isinstance(wrong, BlockingIOError) else wrong.strerror
         raise OutputError(10, "E_OUTPUT", f"--data {settings.data}: {why}") from None
-    metrics = Metrics(store, settings.queue)
-    worker = Worker(store, engine, settings, metrics)
+    worker = Worker(store, engine, settings)
     server = uvicorn.Server(uvicorn.Config(
-        make_app(store, worker, settings, metrics), http=_Protocol, ws="none", lifespan="off", log_config=None,
+        make_app(store, worker, settings), http=_Protocol, ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, limit_concurrency=200,
         timeout_graceful_shutdown=10, headers=_HEADERS))
     # uvicorn takes these over and raises them once more when it has stopped; the worker is stopped after that.

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
@@ -32,17 +31,11 @@ class _Files:
         self._folder, self._max_files, self._disposition = folder, max_files, b""
         self._header, self._value = bytearray(), bytearray()
         self._file: BinaryIO | None = None
-        self._parser = MultipartParser(boundary, {
+        self.parser = MultipartParser(boundary, {
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._header_end, "on_headers_finished": self._begin, "on_part_data": self._data,
             "on_part_end": self._end, "on_end": lambda: setattr(self, "complete", bool(self.files))})
-
-    def feed(self, data: bytes) -> None:
-        try:
-            self._parser.write(data)
-        except FormParserError:
-            raise Refused(400, "malformed", "the body is not multipart/form-data") from None
 
     def close(self) -> None:
         if self._file:
@@ -81,11 +74,11 @@ class _Files:
 
 
 async def receive(request: Request, folder: Path, settings: Settings) -> list[dict[str, Any]]:
-    """Job.files, on the disk in `folder`, which is the caller's to remove after Refused, OSError or ClientDisconnect.
-    Threads write; none of them waits for the client."""
+    """Job.files, on the disk in `folder`, which is the caller's to remove after Refused, FormParserError, OSError
+    or ClientDisconnect. Threads write; none of them waits for the client."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
+    if kind != b"multipart/form-data" or not boundary:
         raise Refused(415, "not_multipart", "expected multipart/form-data, as curl -F sends it")
     total, declared = 0, int(request.headers.get("content-length", 0))
     files = _Files(folder, boundary, settings.max_files)
@@ -103,7 +96,7 @@ async def receive(request: Request, folder: Path, settings: Settings) -> list[di
             total += len(chunk or b"")
             pending += chunk or b""
             if chunk is None or len(pending) >= _PIECE:
-                await asyncio.to_thread(files.feed, bytes(pending))
+                await asyncio.to_thread(files.parser.write, bytes(pending))
                 pending.clear()
     finally:
         files.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine import BatchRow, Cancel, Engine
 from ..errors import Error
-from .metrics import Metrics
+from .metrics import JOBS, QUEUED, RUNNING, SECONDS, SLICES
 from .settings import Refused, Settings
 from .store import Job, Store, now
 
@@ -24,15 +24,17 @@ log = logging.getLogger("spinert.serve")
 
 
 class Worker:
-    def __init__(self, store: Store, engine: Engine, settings: Settings, metrics: Metrics) -> None:
-        self._store, self._engine, self._settings, self._metrics = store, engine, settings, metrics
+    def __init__(self, store: Store, engine: Engine, settings: Settings) -> None:
+        self.progress: dict[str, int] = {}  # of the running job: slices of its present study
+        self._store, self._engine, self._settings = store, engine, settings
         self._wake = threading.Condition()
         self._stopping = False
         self._reserved = 0  # places of uploads that are still coming in
         self._current: tuple[str, Cancel] | None = None
-        self._progress: dict[str, int] = {}
         self._seconds = 10.0  # of the last job
         self._thread = threading.Thread(target=self._work, daemon=True)
+        QUEUED.set_function(lambda: len(store.jobs("queued")))
+        RUNNING.set_function(lambda: len(store.jobs("running")))
 
     def start(self) -> None:
         self._thread.start()
@@ -65,14 +67,10 @@ class Worker:
                 self._reserved -= 1
                 self._wake.notify_all()
 
-    def progress(self, job: Job) -> dict[str, Any]:
-        """Of the job that runs: slices_done and slices_total of its present study."""
-        return {"progress": self._progress} if job.state == "running" else {}
-
     def cancel(self, id: str) -> None:
         """At once where it waits; one that runs has `cancel` set until the engine has stopped."""
         if self._store.update(id, "queued", state="cancelled", ended=now()):
-            self._metrics.jobs.labels("cancelled").inc()
+            JOBS.labels("cancelled").inc()
         if self._store.update(id, "running", cancel=True):
             with self._wake:
                 if self._current and self._current[0] == id:
@@ -87,7 +85,7 @@ class Worker:
                 if self._stopping:
                     return
                 # Before it is running on the disk: whoever sees it running can stop it.
-                self._current, self._progress = (waiting[0].id, Cancel()), {}
+                self._current, self.progress = (waiting[0].id, Cancel()), {}
             try:
                 self._one(waiting[0])
             except OSError as wrong:  # a full disk must not end the thread
@@ -132,8 +130,8 @@ class Worker:
 
     def _told(self, event: dict[str, Any]) -> bool:
         if event["kind"] in ("begins", "slice"):
-            self._progress = {"slices_done": event["done"], "slices_total": event["total"]}
-            self._metrics.slices.inc(event["kind"] == "slice")
+            self.progress = {"slices_done": event["done"], "slices_total": event["total"]}
+            SLICES.inc(event["kind"] == "slice")
         return self._stopping or self._store.get(self._current[0]).cancel
 
     def _end(self, job: Job, **outcome: Any) -> None:
@@ -141,9 +139,9 @@ class Worker:
             shutil.rmtree(self._store.folder(job) / "result", ignore_errors=True)
             outcome = {"state": "cancelled"}
         self._store.update(job.id, "running", ended=now(), **outcome)
-        self._metrics.jobs.labels(outcome["state"]).inc()
+        JOBS.labels(outcome["state"]).inc()
         if seconds := outcome.get("seconds"):
-            self._metrics.seconds.observe(seconds)
+            SECONDS.observe(seconds)
             self._seconds = seconds
         log.info("job %s: %s %s", job.id, outcome["state"], outcome.get("error", ""))
 
