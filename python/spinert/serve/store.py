@@ -62,7 +62,7 @@ class Store:
         self._next = max((job.number for job in self._jobs.values()), default=0) + 1
 
     def incoming(self) -> tuple[str, Path]:
-        """An id and the folder for its files; accept() makes a job of them, discard() removes what is left."""
+        """An id and the folder for its files; accept() makes a job of them, discard() removes the rest."""
         id = secrets.token_hex(16)
         folder = self._incoming / id / "upload"
         folder.mkdir(parents=True)

@@ -124,9 +124,8 @@ class Worker:
         except Exception as failed:  # noqa: BLE001 - a job must not end the service, its text may name a patient
             code, id, message = 1, "E_INTERNAL", type(failed).__name__
         # Of one study that failed the report says why, too.
-        studies = [{"folder": "."}] if (result / "report.json").is_file() else []
         return {"state": "failed", "exit_code": code, "alert": "review", "error": id, "message": message,
-                "studies": studies}
+                "studies": [{"folder": "."}]}
 
     def _told(self, event: dict[str, Any]) -> bool:
         if event["kind"] in ("begins", "slice"):
