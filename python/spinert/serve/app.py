@@ -17,12 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from .metrics import REFUSED
-from .settings import LABEL, Refused, Settings
+from .settings import LABEL, RETRY_SECONDS, Refused, Settings
 from .store import Job, Store
 from .upload import receive
 from .worker import Worker
 
 _REFUSED = (Refused, FormParserError, OSError, ClientDisconnect)
+_MORE = {401: {"WWW-Authenticate": "Bearer"}, **dict.fromkeys((429, 503), {"Retry-After": str(RETRY_SECONDS)})}
 _OPEN = ("/health", "/ready")  # without the token
 
 
@@ -132,10 +133,10 @@ def _answer(_: Request, wrong: Exception) -> JSONResponse:
         wrong = Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors()))
     elif isinstance(wrong, FormParserError):
         wrong = Refused(400, "malformed", "the body is not multipart/form-data")
-    elif not isinstance(wrong, Refused):  # also to a client that is gone and hears nothing
+    elif not isinstance(wrong, Refused):  # a client that is gone does not hear it
         wrong = Refused(507, "no_space", "the data folder cannot be written")
-    headers = {"Retry-After": str(wrong.retry_after)} if wrong.retry_after else {"WWW-Authenticate": "Bearer"}
-    return JSONResponse({"error": wrong.error, "message": wrong.message, "label": LABEL}, wrong.status, headers)
+    body = {"error": wrong.error, "message": wrong.message, "label": LABEL}
+    return JSONResponse(body, wrong.status, _MORE.get(wrong.status))
 
 
 def _named(folder: Path, name: str) -> Path | None:

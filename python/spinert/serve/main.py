@@ -26,10 +26,8 @@ LEAST_TOKEN = 16  # characters
 _HEADERS = [
     ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")]
-_LIMITS = (("queue", 16, "jobs that may wait"), ("max-mib", 2048, "MiB of one request"),
-           ("max-files", 4000, "files of one request"), ("upload-seconds", 600, "for one request"),
-           ("job-seconds", 3600, "for one job"))
-log = logging.getLogger("spinert.serve")
+_LIMITS = (("queue", 16, "jobs that may wait"), ("max-mib", 2048, "of a request"), ("max-files", 4000, "of a request"),
+           ("upload-seconds", 600, "for a request"), ("job-seconds", 3600, "for a job"))
 
 
 class _Protocol(H11Protocol):
@@ -42,9 +40,10 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     """Until SIGTERM or SIGINT. What has not ended then runs after the next start."""
     try:
         store = Store(settings.data)
+    except BlockingIOError:
+        raise OutputError(10, "E_OUTPUT", f"another process serves {settings.data}") from None
     except OSError as wrong:
-        why = "another process serves it" if isinstance(wrong, BlockingIOError) else wrong.strerror
-        raise OutputError(10, "E_OUTPUT", f"--data {settings.data}: {why}") from None
+        raise OutputError(10, "E_OUTPUT", str(wrong)) from None
     worker = Worker(store, engine, settings)
     server = uvicorn.Server(uvicorn.Config(
         make_app(store, worker, settings), http=_Protocol, ws="none", lifespan="off", log_config=None,
@@ -54,7 +53,7 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     worker.start()
-    log.info("listening on %s port %d", *listening.getsockname()[:2])
+    logging.info("listening on %s port %d", *listening.getsockname()[:2])
     try:
         server.run(sockets=[listening])
     finally:
@@ -80,8 +79,8 @@ def read_token(file: str | None) -> str | None:
         token = ""
     if token is None or (len(token) >= LEAST_TOKEN and all("!" <= one <= "~" for one in token)):
         return token
-    raise UsageError(2, "E_USAGE", f"the token in {file or TOKEN_VARIABLE} cannot be read or is not one of at least "
-                     f"{LEAST_TOKEN} ASCII characters without spaces. Make one with: openssl rand -hex 32")
+    raise UsageError(2, "E_USAGE", f"{file or TOKEN_VARIABLE}: expected a token of {LEAST_TOKEN} or more ASCII characters "
+                     "without spaces. Make one with: openssl rand -hex 32")
 
 
 def _count(text: str) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LABEL = "Research use only. Not for diagnostic use."
+RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,5 @@ class Settings:
 class Refused(Exception):
     """HTTP status, a name for programs, a sentence for people."""
 
-    def __init__(self, status: int, error: str, message: str, retry_after: int = 0) -> None:
-        super().__init__(error)
-        self.status, self.error, self.message, self.retry_after = status, error, message, retry_after
+    def __init__(self, status: int, error: str, message: str) -> None:
+        self.status, self.error, self.message = status, error, message

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from .settings import Refused, Settings
 
-# The readers go by the content and ask the name only where that says nothing; no more of a client's name is used.
+# The readers go by the content and ask the name only where that says nothing: no more of a client's name is used.
 _SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".ima", ".zip")
 _PIECE = 1 << 20  # bytes handed to a thread at once
 _IDLE_SECONDS = 30  # without a byte

@@ -13,13 +13,12 @@ from typing import Any
 from ..engine import BatchRow, Cancel, Engine
 from ..errors import Error
 from .metrics import JOBS, QUEUED, RUNNING, SECONDS, SLICES
-from .settings import Refused, Settings
+from .settings import RETRY_SECONDS, Refused, Settings
 from .store import Job, Store, now
 
 ATTEMPTS = 3  # a job that was begun so often and never ended is not begun again
-_RESULT = {0, 11, 13}  # exit codes of a study with a result
+_RESULT = {0, 11, 13}  # exit codes of studies that have one
 _ALERTS = ("negative", "review", "positive")
-_RETRY_SECONDS = 5
 log = logging.getLogger("spinert.serve")
 
 
@@ -31,7 +30,6 @@ class Worker:
         self._stopping = False
         self._reserved = 0  # places of uploads that are still coming in
         self._current: tuple[str, Cancel] | None = None
-        self._seconds = 10.0  # of the last job
         self._thread = threading.Thread(target=self._work, daemon=True)
         QUEUED.set_function(lambda: len(store.jobs("queued")))
         RUNNING.set_function(lambda: len(store.jobs("running")))
@@ -50,15 +48,15 @@ class Worker:
 
     def check_ready(self) -> None:
         if self._stopping or not self._thread.is_alive():
-            raise Refused(503, "not_ready", "the service takes no jobs", _RETRY_SECONDS)
+            raise Refused(503, "not_ready", "the service takes no jobs")
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """In the queue, for an upload from its first byte until it is a job. Refused if there is none."""
+        """In the queue, for an upload until it is a job. Refused if there is none."""
         with self._wake:
             self.check_ready()
             if len(self._store.jobs("queued")) + self._reserved >= self._settings.queue:
-                raise Refused(429, "queue_full", "as many jobs as may wait do", max(1, min(int(self._seconds), 600)))
+                raise Refused(429, "queue_full", "as many jobs as may wait do")
             self._reserved += 1
         try:
             yield
@@ -90,7 +88,7 @@ class Worker:
                 self._one(waiting[0])
             except OSError as wrong:  # a full disk must not end the thread
                 log.error("the data folder cannot be written (errno %s)", wrong.errno)
-                time.sleep(_RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)
             with self._wake:
                 self._current = None
 
@@ -141,7 +139,6 @@ class Worker:
         JOBS.labels(outcome["state"]).inc()
         if seconds := outcome.get("seconds"):
             SECONDS.observe(seconds)
-            self._seconds = seconds
         log.info("job %s: %s %s", job.id, outcome["state"], outcome.get("error", ""))
 
 
