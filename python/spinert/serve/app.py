@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from prometheus_client import generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -27,10 +27,9 @@ _MORE = {401: {"WWW-Authenticate": "Bearer"}, **dict.fromkeys((429, 503), {"Retr
 _OPEN = ("/health", "/ready")  # without the token
 
 
-class Options(BaseModel):
+class Options(BaseModel, extra="forbid"):
     """As of Engine.diagnose_paths."""
 
-    model_config = ConfigDict(extra="forbid")
     hu_offset: float | None = Field(None, ge=-100000, le=100000, allow_inf_nan=False)
     series_uid: str | None = Field(None, pattern="^[0-9.]{1,64}$")
     allow_gaps: int = Field(0, ge=0, le=1000)
@@ -100,9 +99,9 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
 
     @app.delete("/v1/jobs/{id}")
     def delete(id: str) -> Response:
-        if not store.remove(id):
-            raise Refused(409, "not_ended", f"the job is {known(id).state}. Cancel it first")
-        return Response(status_code=204)
+        if store.remove(id):
+            return Response(status_code=204)
+        raise Refused(409, "not_ended", f"the job is {known(id).state}. Cancel it first")
 
     @app.get("/v1/jobs/{id}/files/{name}")
     def file(id: str, name: str, study: int = Query(1, ge=1)) -> FileResponse:
@@ -110,10 +109,9 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
         if job.state not in ("finished", "failed"):
             raise Refused(409, "not_ended", f"the job is {job.state}")
         folder = job.studies[study - 1]["folder"] if study <= len(job.studies) else ""
-        path = folder and _named(store.folder(job) / "result" / folder, name)
-        if not path:
-            raise Refused(404, "no_file", "its report names no such file")
-        return FileResponse(path, media_type="application/dicom" if path.suffix == ".dcm" else None)
+        if path := folder and _named(store.folder(job) / "result" / folder, name):
+            return FileResponse(path, media_type="application/dicom" if path.suffix == ".dcm" else None)
+        raise Refused(404, "no_file", "its report names no such file")
 
     def known(id: str) -> Job:
         if job := store.get(id):

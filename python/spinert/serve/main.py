@@ -22,7 +22,6 @@ from .store import Store
 from .worker import Worker
 
 TOKEN_VARIABLE = "SPINERT_SERVE_TOKEN"
-LEAST_TOKEN = 16  # characters
 _HEADERS = [
     ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")]
@@ -40,10 +39,9 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     """Until SIGTERM or SIGINT. What has not ended then runs after the next start."""
     try:
         store = Store(settings.data)
-    except BlockingIOError:
-        raise OutputError(10, "E_OUTPUT", f"another process serves {settings.data}") from None
     except OSError as wrong:
-        raise OutputError(10, "E_OUTPUT", str(wrong)) from None
+        why = "another process serves it" if isinstance(wrong, BlockingIOError) else wrong
+        raise OutputError(10, "E_OUTPUT", f"--data {settings.data}: {why}") from None
     worker = Worker(store, engine, settings)
     server = uvicorn.Server(uvicorn.Config(
         make_app(store, worker, settings), http=_Protocol, ws="none", lifespan="off", log_config=None,
@@ -77,10 +75,10 @@ def read_token(file: str | None) -> str | None:
         token = Path(file).read_text(encoding="utf-8").strip() if file else os.environ.pop(TOKEN_VARIABLE, None)
     except (OSError, UnicodeError):
         token = ""
-    if token is None or (len(token) >= LEAST_TOKEN and all("!" <= one <= "~" for one in token)):
+    if token is None or (len(token) >= 16 and all("!" <= one <= "~" for one in token)):
         return token
-    raise UsageError(2, "E_USAGE", f"{file or TOKEN_VARIABLE}: expected a token of {LEAST_TOKEN} or more ASCII characters "
-                     "without spaces. Make one with: openssl rand -hex 32")
+    raise UsageError(2, "E_USAGE", f"{file or TOKEN_VARIABLE}: expected 16 or more ASCII characters without spaces. Make "
+                     "one with: openssl rand -hex 32")
 
 
 def _count(text: str) -> int:

@@ -77,12 +77,12 @@ class Worker:
     def _work(self) -> None:
         while True:
             with self._wake:
-                # One that "runs" here was left by a process that died, or its end could not be written.
+                # One that "runs" here: its process died, or its end could not be written.
                 while not self._stopping and not (waiting := self._store.jobs("running", "queued")):
                     self._wake.wait()
                 if self._stopping:
                     return
-                # Before it is running on the disk: whoever sees it running can stop it.
+                # Before it is running on the disk, so that whoever sees it running can stop it.
                 self._current, self.progress = (waiting[0].id, Cancel()), {}
             try:
                 self._one(waiting[0])
@@ -102,7 +102,7 @@ class Worker:
             outcome = self._run(job)
             outcome["seconds"] = round(time.monotonic() - clock, 3)
             job = self._store.get(job.id)
-            # Not asked of the outcome: a run of several studies that was stopped has rows, too.
+            # Not asked of the outcome: several studies that were stopped have rows, too.
             if self._stopping and not job.cancel:
                 self._store.update(job.id, "running", state="queued", attempts=job.attempts - 1)
             else:
@@ -143,11 +143,10 @@ class Worker:
 
 
 def _outcome(result: Path, rows: list[BatchRow]) -> dict[str, Any]:
-    """exit_code as of the command line: that of all studies, or 11 where they differ."""
     codes = {row.exit_code for row in rows}
-    studies = [asdict(row) | {"folder": row.folder and str(Path(row.folder).relative_to(result))} for row in rows]
-    done = {"exit_code": rows[0].exit_code if len(codes) == 1 else 11, "studies": studies,
-            "alert": max((row.alert for row in rows), key=_ALERTS.index)}
+    done = {"exit_code": rows[0].exit_code if len(codes) == 1 else 11,  # as of the command line
+            "alert": max((row.alert for row in rows), key=_ALERTS.index), "studies": [
+                asdict(row) | {"folder": row.folder and str(Path(row.folder).relative_to(result))} for row in rows]}
     if codes & _RESULT:
         return done | {"state": "finished"}
     return done | {"state": "failed", "error": rows[0].error, "message": "no study has a result"}
