@@ -42,12 +42,10 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
     async def allowed(request: Request) -> None:
         # A page of another site could send forms, or give its own name a loopback address.
         host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
-        if origin and origin.partition("://")[2] != host:
-            raise Refused(403, "other_origin", "not for pages of other sites")
-        if settings.token is None:
-            if not re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1])(:\d+)?", host):
-                raise Refused(403, "other_host", "without a token: http://localhost only")
-        elif request.url.path not in _OPEN:
+        local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1])(:\d+)?", host)
+        if origin and origin.partition("://")[2] != host or not (settings.token or local):
+            raise Refused(403, "other_site", "without a token http://localhost alone may ask")
+        if settings.token and request.url.path not in _OPEN:
             kind, _, given = request.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(given.encode(), settings.token.encode()):
                 raise Refused(401, "unauthorized", "expected Authorization: Bearer TOKEN")
@@ -56,9 +54,6 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
     app = FastAPI(openapi_url=None, dependencies=[Depends(allowed)], exception_handlers=dict.fromkeys(errors, _answer))
 
     @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "live", "label": LABEL}
-
     @app.get("/ready")
     async def ready() -> dict[str, str]:
         worker.check_ready()

@@ -52,7 +52,7 @@ class Worker:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """In the queue, for an upload until it is a job. Refused if there is none."""
+        """One in the queue for an upload, until it is a job. Refused if there is none."""
         with self._wake:
             self.check_ready()
             if len(self._store.jobs("queued")) + self._reserved >= self._settings.queue:
