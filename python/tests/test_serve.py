@@ -1,5 +1,4 @@
-"""The service from outside. An engine that waits for a file stands in where only the queue matters; SPINERT_BINARY, the
-program, gives the report to compare with."""
+"""The service from outside. Where only the queue matters an engine that waits for a file stands in. Needs SPINERT_BINARY."""
 
 import json
 import os
@@ -56,8 +55,7 @@ class Serve(unittest.TestCase):
 
     def start(self, program: str, *options: str, token: str = "") -> None:
         variables = {"PYTHONPATH": str(ROOT / "python"), "FOLDER": str(self.folder)}
-        if token:
-            variables["SPINERT_SERVE_TOKEN"] = token
+        variables |= {"SPINERT_SERVE_TOKEN": token} if token else {}
         with open(self.folder / "log", "w") as log:
             self.process = process = subprocess.Popen(
                 [sys.executable, "-c", program, "--data", self.folder / "data", "--port", "0", "--threads", "1", *options],
@@ -95,8 +93,8 @@ class Serve(unittest.TestCase):
         self.assertEqual(answer.status_code, 202, answer.text)
         return "/" + answer.json()["id"]
 
-    def wait(self, job: str, *states: str) -> dict:
-        self.until(lambda: self.get(job).json()["state"] in states)
+    def wait(self, job: str, state: str) -> dict:
+        self.until(lambda: self.get(job).json()["state"] == state)
         return self.get(job).json()
 
     def refused(self, answer: httpx.Response, status: int, error: str) -> None:
@@ -116,8 +114,8 @@ class Serve(unittest.TestCase):
     def test_the_whole_way(self) -> None:
         self.start(REAL, token=TOKEN)
         id = self.accepted("../../Doe^John\0\u202e" + "x" * 2000 + "/y^Doe.png", SLICE)
-        job = self.wait(id, "finished", "failed")
-        self.assertEqual((job["state"], job["exit_code"], job["alert"]), ("finished", 0, "positive"), job)
+        job = self.wait(id, "finished")
+        self.assertEqual((job["exit_code"], job["alert"]), (0, "positive"))
         self.assertEqual(job["files"][0]["client_name"], "y^Doe.png")
         out, model = self.folder / "out", ROOT / "models/spine-demo.safetensors"
         subprocess.run([os.environ["SPINERT_BINARY"], "diagnose", f"{self.jobs}{id}/upload/0001.png", "--model", model,

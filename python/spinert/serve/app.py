@@ -28,8 +28,7 @@ _OPEN = ("/health", "/ready")  # without the token
 
 
 class Options(BaseModel, extra="forbid"):
-    """As of Engine.diagnose_paths."""
-
+    # As of Engine.diagnose_paths.
     hu_offset: float | None = Field(None, ge=-100000, le=100000, allow_inf_nan=False)
     series_uid: str | None = Field(None, pattern="^[0-9.]{1,64}$")
     allow_gaps: int = Field(0, ge=0, le=1000)
@@ -120,14 +119,15 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
 
 
 def _answer(_: Request, wrong: Exception) -> JSONResponse:
-    if isinstance(wrong, HTTPException):
-        wrong = Refused(wrong.status_code, "no_route", wrong.detail)
-    elif isinstance(wrong, RequestValidationError):
-        wrong = Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors()))
-    elif isinstance(wrong, FormParserError):
-        wrong = Refused(400, "malformed", "the body is not multipart/form-data")
-    elif not isinstance(wrong, Refused):  # a client that is gone does not hear it
-        wrong = Refused(507, "no_space", "the data folder cannot be written")
+    match wrong:
+        case HTTPException():
+            wrong = Refused(wrong.status_code, "no_route", wrong.detail)
+        case RequestValidationError():
+            wrong = Refused(422, "malformed", "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in wrong.errors()))
+        case FormParserError():
+            wrong = Refused(400, "malformed", "the body is not multipart/form-data")
+        case OSError() | ClientDisconnect():  # a client that is gone does not hear it
+            wrong = Refused(507, "no_space", "the data folder cannot be written")
     body = {"error": wrong.error, "message": wrong.message, "label": LABEL}
     return JSONResponse(body, wrong.status, _MORE.get(wrong.status))
 

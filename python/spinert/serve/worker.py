@@ -82,7 +82,7 @@ class Worker:
                     self._wake.wait()
                 if self._stopping:
                     return
-                # Before it is running on the disk, so that whoever sees it running can stop it.
+                # Before it is running on the disk: who sees it running can stop it.
                 self._current, self.progress = (waiting[0].id, Cancel()), {}
             try:
                 self._one(waiting[0])
