@@ -1,4 +1,4 @@
-"""spinert-serve: from the command line to the running service and back to a still one."""
+"""spinert-serve: the command line, the start and the end."""
 
 import argparse
 import ipaddress
@@ -83,7 +83,7 @@ def read_token(file: str | None) -> str | None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000000, got {text}")
+        raise argparse.ArgumentTypeError(f"expected 1 to 1000000, got {text}")
     return int(text)
 
 

@@ -41,7 +41,7 @@ class Job:
 
 
 class Store:
-    """Thread-safe. What a call changed is on the disk when it returns; memory never runs ahead of the disk."""
+    """Thread-safe. What a call changed is on the disk when it returns; memory never runs ahead of it."""
 
     def __init__(self, data: Path) -> None:
         """BlockingIOError: another process serves the folder."""
@@ -90,7 +90,7 @@ class Store:
         return self._folder / job.id
 
     def jobs(self, *states: str) -> list[Job]:
-        """In the order of acceptance; no state: all."""
+        """In their order; no state: all."""
         with self._lock:
             found = [job for job in self._jobs.values() if not states or job.state in states]
         return sorted(found, key=lambda job: job.number)
@@ -107,7 +107,7 @@ class Store:
         return job
 
     def remove(self, id: str) -> bool:
-        """Only one that has ended. It leaves jobs/ in one step, so no start ever sees half of one."""
+        """Only one that has ended. It leaves jobs/ in one step: no start sees half of it."""
         with self._lock:
             job = self._jobs.get(id)
             if job is None or job.state not in ENDED:

@@ -74,8 +74,8 @@ class _Files:
 
 
 async def receive(request: Request, folder: Path, settings: Settings) -> list[dict[str, Any]]:
-    """Job.files, on the disk in `folder`, which is the caller's to remove after Refused, FormParserError, OSError
-    or ClientDisconnect. Threads write; none of them waits for the client."""
+    """Job.files, on the disk in `folder`, which the caller removes after Refused, FormParserError, OSError or
+    ClientDisconnect. Threads write; none waits for the client."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
