@@ -79,8 +79,8 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
 
     @app.get("/v1/jobs")
     def jobs(before: int = Query(1 << 53, ge=0), limit: int = Query(100, ge=1, le=1000)) -> dict[str, Any]:
-        found = [job for job in store.jobs() if job.number < before]
-        return {"jobs": [view(job) for job in found[::-1][:limit]], "more": len(found) > limit, "label": LABEL}
+        newest = [job for job in store.jobs()[::-1] if job.number < before]
+        return {"jobs": [view(job) for job in newest[:limit]], "label": LABEL}
 
     @app.get("/v1/jobs/{id}")
     def status(id: str) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def read_token(file: str | None) -> str | None:
         token = ""
     if token is None or (len(token) >= 16 and all("!" <= one <= "~" for one in token)):
         return token
-    raise UsageError(2, "E_USAGE", f"{file or TOKEN_VARIABLE}: expected 16 or more ASCII characters without spaces. Make "
-                     "one with: openssl rand -hex 32")
+    raise UsageError(2, "E_USAGE", f"{file or TOKEN_VARIABLE}: expected 16 or more ASCII characters without spaces, as "
+                     "from openssl rand -hex 32")
 
 
 def _count(text: str) -> int:

@@ -58,7 +58,7 @@ class Store:
             try:
                 self._jobs[folder.name] = Job(**json.loads((folder / "job.json").read_bytes()) | {"id": folder.name})
             except (OSError, ValueError, TypeError):
-                log.warning("job %s: job.json cannot be read; the folder is left alone", folder.name)
+                log.warning("job %s: job.json cannot be read, left alone", folder.name)
         self._next = max((job.number for job in self._jobs.values()), default=0) + 1
 
     def incoming(self) -> tuple[str, Path]:

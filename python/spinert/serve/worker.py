@@ -86,7 +86,7 @@ class Worker:
                 self._current, self.progress = (waiting[0].id, Cancel()), {}
             try:
                 self._one(waiting[0])
-            except OSError as wrong:  # a full disk must not end the thread
+            except OSError as wrong:  # a full disk, for example
                 log.error("the data folder cannot be written (errno %s)", wrong.errno)
                 time.sleep(RETRY_SECONDS)
             with self._wake:
@@ -119,7 +119,7 @@ class Worker:
                 timeout=self._settings.job_seconds, cancel=self._current[1], **job.options))
         except Error as failed:
             code, id, message = failed.code, failed.id, failed.message.replace(f"{folder}/", "")
-        except Exception as failed:  # noqa: BLE001 - a job must not end the service, its text may name a patient
+        except Exception as failed:  # noqa: BLE001 - must not end the service; its text may name a patient
             code, id, message = 1, "E_INTERNAL", type(failed).__name__
         # Of one study that failed the report says why, too.
         return {"state": "failed", "exit_code": code, "alert": "review", "error": id, "message": message,
