@@ -92,7 +92,7 @@ def _arguments() -> argparse.ArgumentParser:
         prog="spinert-serve", description=f"Studies over HTTP, one after the other (docs/service.md). {LABEL}",
         epilog="Example: spinert-serve --data jobs --host 0.0.0.0 --token-file token")
     add = parser.add_argument
-    add("--data", required=True, type=Path, metavar="FOLDER", help="nothing is written elsewhere")
+    add("--data", required=True, type=Path, metavar="FOLDER", help="of jobs and results")
     add("--host", default="127.0.0.1", help="default: this machine only")
     add("--port", type=int, default=8080, help="0: any free one; default: %(default)s")
     add("--token-file", metavar="FILE", help=f"of requests; default: {TOKEN_VARIABLE}, if it is set")

@@ -86,7 +86,7 @@ class Worker:
                 self._current, self.progress = (waiting[0].id, Cancel()), {}
             try:
                 self._one(waiting[0])
-            except OSError as wrong:  # a full disk, for example
+            except OSError as wrong:  # a full disk
                 log.error("the data folder cannot be written (errno %s)", wrong.errno)
                 time.sleep(RETRY_SECONDS)
             with self._wake:
