@@ -1,0 +1,17 @@
+# Run by CPack before it closes the packages: what Debian wants in each of them beside the installed files. Manual pages
+# are compressed, without a time, so that the same build gives the same bytes; /usr/share/doc holds licence and changes.
+get_filename_component(source ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
+file(GLOB roots LIST_DIRECTORIES true ${CPACK_TEMPORARY_DIRECTORY}/*)
+foreach(root IN LISTS roots)
+  if(NOT IS_DIRECTORY ${root}/usr)
+    continue()
+  endif()
+  get_filename_component(group ${root} NAME)
+  string(TOUPPER ${group} group)
+  set(documents ${root}/usr/share/doc/${CPACK_DEBIAN_${group}_PACKAGE_NAME})
+  file(MAKE_DIRECTORY ${documents})
+  configure_file(${source}/LICENSE ${documents}/copyright COPYONLY)
+  configure_file(${source}/CHANGELOG.md ${documents}/changelog COPYONLY)
+  file(GLOB pages ${root}/usr/share/man/man1/*.1)
+  execute_process(COMMAND gzip -9 -n -f ${pages} ${documents}/changelog COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
