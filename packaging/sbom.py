@@ -82,10 +82,9 @@ class Parts:
         self.components: dict[str, Component] = {}
         self.depends: dict[str, set[str]] = {}
         self.package_of: dict[Path, str] = {}
-        self.facts: dict[str, list[str]] = {}  # of a package: name, version, architecture, source, homepage
+        self.facts: dict[str, list[str]] = {}  # of a package: name, version, architecture, source
         system = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(encoding="utf-8"), re.M))
-        self.system = system.get("ID", "debian")
-        self.distribution = f"{self.system}-{system.get('VERSION_ID', 'rolling')}"
+        self.distribution = (system.get("ID", "debian"), system.get("VERSION_ID", "rolling"))
 
     def add(self, reference: str, component: Component) -> str:
         self.components.setdefault(reference, {**component, "bom-ref": reference})
@@ -95,7 +94,7 @@ class Parts:
     def learn_packages(self, paths: list[Path]) -> None:
         """Asks dpkg once for all files that add_package will be asked for."""
         self.package_of = owners(paths)
-        form = "${binary:Package}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\t${Homepage}\n"
+        form = "${binary:Package}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\n"
         packages = sorted(set(self.package_of.values()))
         for line in said("dpkg-query", "-W", "-f", form, *packages).splitlines() if packages else []:
             called, *facts = line.split("\t")
@@ -107,13 +106,11 @@ class Parts:
         if package is None:
             print(f"sbom: {path} belongs to no package; it is listed with its hash", file=sys.stderr)
             return self.add(f"file:{path.name}", {"type": "file", "name": path.name, "hashes": sha256(path.resolve())})
-        name, version, architecture, source, homepage = self.facts[package]
-        purl = f"pkg:deb/{self.system}/{name}@{quote(version)}?arch={architecture}&distro={self.distribution}"
-        component: Component = {"type": "library", "name": name, "version": version, "purl": purl,
-                                "properties": [{"name": "debian:source", "value": source}]}
-        if homepage:
-            component["externalReferences"] = [{"type": "website", "url": homepage}]
-        return self.add(purl, component)
+        name, version, architecture, source = self.facts[package]
+        # Security notices go by the source package.
+        purl = f"pkg:deb/{self.distribution[0]}/{name}@{quote(version)}?arch={architecture}&distro={'-'.join(self.distribution)}"
+        purl += f"&upstream={quote(source)}" if source != name else ""
+        return self.add(purl, {"type": "library", "name": name, "version": version, "purl": purl})
 
     def add_file(self, path: Path, version: str, libraries: dict[str, Path]) -> str:
         """One of our files and all that it loads."""

@@ -74,8 +74,8 @@ class Manual(unittest.TestCase):
         if not decoder.exists():
             self.skipTest("no spinert-dicom in this build")
         page = plain((SOURCE / "docs/spinert-dicom.1").read_text(encoding="utf-8"))
-        listed = set(re.findall(r"^\.B (--\w+)$", page, re.M))
-        self.assertEqual(listed, {*re.findall(r"^  spinert-dicom (--\w+)", help_of(str(decoder)), re.M), "--help"})
+        known = {"--help", *re.findall(r"^  spinert-dicom (--\w+)", help_of(str(decoder)), re.M)}
+        self.assertEqual(set(re.findall(r"^\.B (--\w+)$", page, re.M)), known)
 
 
 class Completion(unittest.TestCase):
@@ -100,12 +100,10 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("diagnose", "--overwrite", ""), {"never", "replace", "suffix"})
         self.assertEqual(self.complete("diagnose", "--overwrite", "=", "s"), {"suffix"})
         self.assertEqual(self.complete("diagnose", "--overwrite", "="), {"never", "replace", "suffix"})
-        self.assertIn("apps", self.complete("diagnose", "-o", "ap"))
-        self.assertNotIn("README.md", self.complete("diagnose", "-o", "README"))
-        self.assertIn("README.md", self.complete("diagnose", "--model", "README"))
+        self.assertEqual(self.complete("diagnose", "-o", "REA"), set())  # folders alone
+        self.assertIn("README.md", self.complete("diagnose", "--model", "REA"))
         self.assertEqual(self.complete("diagnose", "--threads", ""), set())
-        self.assertIn("README.md", self.complete("inspect", "--json", "README"))  # a flag: the next word is an input
-        self.assertEqual(self.complete("bench", "--json", "README.m"), {"README.md"})
+        self.assertIn("README.md", self.complete("inspect", "--json", "REA"))  # a flag: the next word is an input
 
     def test_a_program_that_is_not_there(self) -> None:
         self.assertEqual(self.complete("diagnose", "--", program="/nowhere/spinert"), set())

@@ -58,19 +58,17 @@ class Packages(unittest.TestCase):
         said("dpkg-deb", "-e", str(self.packages["libspinert0"]), str(control))
         self.assertRegex((control / "shlibs").read_text(encoding="utf-8"), rf"libspinert 0 libspinert0 \(>= {VERSION}\)")
 
-    def test_each_file_is_in_one_package_and_where_debian_wants_it(self) -> None:
+    def test_each_file_is_in_one_package(self) -> None:
         owners: dict[str, str] = {}
         for package, path in self.packages.items():
             for line in said("dpkg-deb", "-c", str(path)).splitlines():
-                rights, owner, _, _, _, name = line.split(maxsplit=5)
+                rights, owner, *_, name = line.split(maxsplit=5)
                 self.assertEqual(owner, "root/root", line)
-                if not rights.startswith("d"):
-                    self.assertNotIn(name, owners)
-                    owners[name] = package
-            self.assertTrue((self.root / "usr/share/doc" / package / "copyright").exists(), package)
-            self.assertTrue((self.root / "usr/share/doc" / package / "changelog.gz").exists(), package)
-        for path in ("bin/spinert", "share/man/man1/spinert.1.gz", "share/bash-completion/completions/spinert",
-                     "share/doc/spinert/docs/deploying.md", "share/spinert/report.schema.json"):
+                self.assertNotIn(name, owners if not rights.startswith("d") else ())
+                owners[name] = package
+            self.assertIn(f"./usr/share/doc/{package}/copyright", owners)
+            self.assertIn(f"./usr/share/doc/{package}/changelog.gz", owners)
+        for path in ("bin/spinert", "share/man/man1/spinert.1.gz", "share/bash-completion/completions/spinert"):
             self.assertEqual(owners.get(f"./usr/{path}"), "spinert", path)
         self.assertEqual(owners.get("./usr/include/spinert.h"), "libspinert-dev")
 
@@ -102,25 +100,22 @@ class Packages(unittest.TestCase):
         self.assertLessEqual({"nlohmann-json3-dev", "libcli11-dev", "libstb-dev"}, names)
 
     def test_the_parts_list_is_whole(self) -> None:
-        self.assertEqual((self.list["bomFormat"], self.list["specVersion"]), ("CycloneDX", "1.6"))
-        references = [part["bom-ref"] for part in self.list["components"]] + [self.list["metadata"]["component"]["bom-ref"]]
+        root = self.list["metadata"]["component"]["bom-ref"]
+        references = [root] + [part["bom-ref"] for part in self.list["components"]]
         self.assertEqual(len(references), len(set(references)))
-        self.assertEqual(sorted(entry["ref"] for entry in self.list["dependencies"]), sorted(references))
         depends = {entry["ref"]: entry["dependsOn"] for entry in self.list["dependencies"]}
-        reached, new = set(), {self.list["metadata"]["component"]["bom-ref"]}
+        self.assertEqual(set(depends), set(references))
+        reached, new = set(), {root}
         while new:
             reached |= new
             new = {reference for user in new for reference in depends[user]} - reached
         self.assertEqual(reached, set(references), "a part that nothing of ours needs, or one that is not listed")
-
-    def test_the_parts_list_keeps_the_schema(self) -> None:
         try:
             from cyclonedx.schema import SchemaVersion
             from cyclonedx.validation.json import JsonStrictValidator
         except ImportError:
-            self.skipTest("this Python has no cyclonedx-python-lib[json-validation]")
-        error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(self.list))
-        self.assertIsNone(error)
+            self.skipTest("its schema: this Python has no cyclonedx-python-lib[json-validation]")
+        self.assertIsNone(JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(self.list)))
 
     def test_manifests_have_the_version_of_the_package(self) -> None:
         for name in ("app.json", "pkg.json"):
