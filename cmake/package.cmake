@@ -70,23 +70,18 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(soname libspinert${PROJECT_VERSION_MAJOR})
 set(note "Research use only. Not for diagnostic use.")
 set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME spinert)
-set(CPACK_DEBIAN_TOOLS_DESCRIPTION "vertebra diagnosis on sagittal spine CT
- Finds every vertebra on a sagittal slice and gives six probabilities for
- each. With a demo model that was trained on synthetic slices.
- ${note}")
+set(CPACK_DEBIAN_TOOLS_DESCRIPTION "The program, with a demo model that was trained on synthetic slices.\n${note}")
 set(CPACK_DEBIAN_SHARED_PACKAGE_NAME ${soname})
 set(CPACK_DEBIAN_SHARED_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(CPACK_DEBIAN_SHARED_PACKAGE_SUGGESTS spinert)  # its decoder and demo model are found there
-set(CPACK_DEBIAN_SHARED_DESCRIPTION "vertebra diagnosis on sagittal spine CT: C library
- ${note}")
+set(CPACK_DEBIAN_SHARED_DESCRIPTION "The library with a C interface.\n${note}")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libspinert-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${soname} (= ${PROJECT_VERSION}), libssl-dev, zlib1g-dev")
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "vertebra diagnosis on sagittal spine CT: headers and static library
- ${note}")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "Headers, static library, files for CMake and pkg-config.\n${note}")
 
 include(CPack)
 foreach(pair IN ITEMS program:tools models:tools documents:tools library:shared development:development)

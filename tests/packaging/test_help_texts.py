@@ -49,8 +49,8 @@ class Manual(unittest.TestCase):
 
     def test_every_word_of_help_is_there(self) -> None:
         for name, section in self.sections().items():
-            entries = help_of(SPINERT, *name.split()).split("Subcommands:")[0].partition("Options:\n")[2]
-            for word in re.findall(r"[A-Za-z]{3,}", entries.replace("Excludes:", "").replace("Needs:", "")):
+            entries = help_of(SPINERT, *name.split()).partition("Usage:")[2].partition("\n")[2].split("Subcommands:")[0]
+            for word in re.findall(r"[A-Za-z]{3,}", re.sub(r"Excludes:|Needs:|^\w+:$", "", entries, flags=re.M)):
                 self.assertIn(word, section, name)
 
     def test_synopsis_has_every_subcommand_and_the_title_the_version(self) -> None:
