@@ -46,6 +46,7 @@ class Manual(unittest.TestCase):
         for name, section in sections.items():
             listed = set(re.findall(r'^\.B "(?:-\w, )?(--[\w-]+)', section, re.M))
             self.assertEqual(listed, options(help_of(SPINERT, *name.split())), name)
+            self.assertNotRegex(section, r'(?m)^\.B ".*  ')  # a name that swallowed what it does
 
     def test_every_word_of_help_is_there(self) -> None:
         for name, section in self.sections().items():
