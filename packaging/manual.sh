@@ -24,6 +24,7 @@ function flush(    name, help, note, at) {
   printf ".TP\n.B \"%s\"\n%s\n", name, plain(help note)
   line = more = ""
 }
+/^Usage: / { printf ".PP\n.B \"%s\"\n", plain(substr($0, 8)) }
 /^(Options|Positionals):$/ { part = "entries"; next }
 /^Subcommands:$/ { part = "skip"; next }
 part == "entries" && /^  [^ ]/ { flush(); line = $0; next }

@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
 """Writes the parts list (SBOM) of built SpineRT files as CycloneDX 1.6 JSON.
 
-What a file loads is asked of the dynamic linker (ldd), who needs whom of readelf, and which Debian package and version
-that is of dpkg. What was compiled in leaves no trace in the file, so the build names it: headers and static libraries by
-their paths. Nothing is guessed: a library of no package is listed with its hash alone and reported.
-
-usage: sbom.py --version V --file BUILT_FILE... [--compiled-in PATH_OR_NAME=VERSION ...] [--model FILE] -o OUT
+What a file loads is asked of ldd, who needs whom of readelf, which Debian package that is of dpkg. What was compiled in
+leaves no trace in the file, so the build names it. A library of no package is listed with its hash alone and reported.
 """
 
 import argparse
