@@ -14,6 +14,7 @@
 #include "diagnosis/studies/dicom_check.h"
 #include "diagnosis/studies/dicom_worker.h"
 #include "tests/support/files.h"
+#include "tests/support/golden_check.h"
 #include "weights/sha256.h"
 
 namespace spinert {
@@ -26,7 +27,7 @@ constexpr size_t kSamples = 1024;  // dicom_conformance.py takes as many
 
 std::vector<std::vector<std::string>> table(const fs::path& path) {
   std::vector<std::vector<std::string>> rows;
-  std::istringstream lines(read_file(path.string()));
+  std::istringstream lines(golden::read_text(path.string()));
   for (std::string line; std::getline(lines, line);) {
     if (line.empty() || line.front() == '#') continue;
     std::vector<std::string> cells;
@@ -46,7 +47,7 @@ struct Row {
 
 std::vector<Row> rows() {
   std::vector<Row> all;
-  for (const auto& cells : table(kRoot / "tests/golden/dicom_conformance.tsv")) {
+  for (const auto& cells : table(kRoot / "tests/golden/dicom_conformance.tsv.gz")) {
     all.push_back({cells.at(0), cells.at(1), cells.at(2), cells.at(5), cells.at(6), "equal", ""});
   }
   for (const auto& cells : table(kRoot / "tests/golden/dicom_expected.tsv")) {

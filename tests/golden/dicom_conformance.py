@@ -1,4 +1,4 @@
-"""What pydicom makes of every file of ../shared/dicom-conformance and ../shared/ct, into dicom_conformance.tsv.
+"""What pydicom makes of every file of ../shared/dicom-conformance and ../shared/ct, into dicom_conformance.tsv.gz.
 
     pip install pydicom numpy pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg
     python tests/golden/dicom_conformance.py ../shared
@@ -8,6 +8,7 @@ of the only frame as little-endian int32. For lossy JPEG, where two decoders may
 listed as well.
 """
 import argparse
+import gzip
 import hashlib
 import warnings
 from importlib.metadata import version
@@ -66,14 +67,14 @@ def row(path: Path, name: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path, help="the folder that holds dicom-conformance and ct")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("dicom_conformance.tsv"))
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("dicom_conformance.tsv.gz"))
     options = parser.parse_args()
     files = sorted(f for part in ("dicom-conformance", "ct/axial-series", "ct/sagittal")
                    for f in (options.shared / part).rglob("*") if f.is_file())
     packages = ("pydicom", "numpy", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg")
     lines = ["# " + ", ".join(f"{p} {version(p)}" for p in packages), "\t".join(COLUMNS)]
     lines += ["\t".join(row(f, f.relative_to(options.shared).as_posix())) for f in files]
-    options.output.write_text("\n".join(lines) + "\n")
+    options.output.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), 9, mtime=0))
     print(f"{options.output}: {len(files)} files")
 
 

@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("weights", nargs="?", type=Path, metavar="MODEL", help="SpineRT model file")
     parser.add_argument("slices", nargs="*", type=Path, metavar="SLICE", help="PNG pictures")
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--samples", type=int, default=12, help="positions per stage (default 12)")
+    parser.add_argument("--samples", type=int, default=6, help="positions per stage (default 6)")
     torch_pipeline.add_weight_options(parser)
     options = parser.parse_args()
     slices = list(options.slices)

@@ -104,7 +104,7 @@ double run_and_check(Plan& plan, const json& stages, const json& proposals) {
 
 }  // namespace
 
-json load(const std::string& path) {
+std::string read_text(const std::string& path) {
   std::string text;
   gzFile file = gzopen(path.c_str(), "rb");
   EXPECT_NE(file, nullptr) << path;
@@ -114,7 +114,11 @@ json load(const std::string& path) {
     if (got > 0) text.append(part, static_cast<size_t>(got));
   }
   if (file != nullptr) gzclose(file);
-  auto parsed = parse_json(text, ErrorId::E_INTERNAL, path);
+  return text;
+}
+
+json load(const std::string& path) {
+  auto parsed = parse_json(read_text(path), ErrorId::E_INTERNAL, path);
   EXPECT_TRUE(parsed.ok()) << parsed.status().to_string();
   return parsed.ok() ? parsed.value() : json();
 }

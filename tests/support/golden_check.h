@@ -10,6 +10,8 @@
 
 namespace spinert::golden {
 
+// A text file, compressed or not.
+std::string read_text(const std::string& path);
 // The parsed file, or null after a failure.
 nlohmann::json load(const std::string& path);
 
