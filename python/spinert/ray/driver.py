@@ -1,0 +1,166 @@
+"""A run: studies to the actors, again those whose worker was lost, and the summary at the end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+
+from .. import Engine, _abi, build
+from ..engine import find_model
+from ..errors import DeviceError, InternalError, OutputError, UsageError
+from . import reports
+from .plan import Plan, plan
+from .studies import Study, find_studies
+from .worker import FAILED, ROWS, STUDIES, Job, Worker, open_engine
+
+LABEL = "Research use only. Not for diagnostic use."
+SCHEMA = pa.schema([field for field in ROWS if field.name != "index"] +
+                   [pa.field("attempts", pa.int32()), pa.field("label", pa.string())], {"spinert": "summary/1"})
+_PARTIAL = 11
+# Device, memory, output: another place or another time may help. The output once more only: a full disk stays full.
+_AGAIN = {8: 99, 9: 99, 10: 2}
+_MOST_ROWS = 64  # studies of one task, where there are very many; a lost task costs so many looks at finished reports
+
+
+@dataclass(frozen=True)
+class Summary:
+    table: pa.Table  # SCHEMA; in the order of the studies
+    path: str
+    exit_code: int  # 0 if every study ended with 0, the code that all share, else 11
+
+
+def run(inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *,
+        model: str | os.PathLike[str] | None = None, resume: bool = False, threads: int = 0, actors: int = 0,
+        attempts: int = 3, summary: str | os.PathLike[str] | None = None, engine: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None, progress: Callable[[dict[str, Any]], None] | None = None,
+        make_engine: Callable[[Job], Any] = open_engine) -> Summary:
+    """Diagnoses studies (find_studies) on the cluster that Ray is connected to; a folder for each in `output`.
+
+    model and output: paths that mean the same on every node. engine, options: further arguments of Engine and of
+    Engine.diagnose_paths. attempts: how often a study is begun whose worker process dies. summary: where the summary
+    goes instead of output/summary.parquet. progress: called with each row. Raises spinert.Error for what concerns the
+    whole run; a study's own error is in its row.
+    """
+    engine, options = dict(engine or {}), dict(options or {})
+    studies = find_studies(inputs)
+    target = _prepare(os.path.abspath(output), inputs, resume)
+    path = os.path.abspath(summary) if summary else os.path.join(target, "summary.parquet")
+    chosen = plan([node["Resources"] for node in ray.nodes() if node["Alive"]], engine.get("device"), threads, actors)
+    engine.update(model=os.path.abspath(model or find_model() or _no_model()), threads=chosen.threads)
+    # Once here, so that what is wrong with the model or the options is said once and before anything runs.
+    with Engine(**engine if not chosen.gpus else {"model": engine["model"], "threads": 1}) as opened:
+        sha256 = opened.describe()["sha256"]
+    key = reports.Key(sha256, reports.settings_for(
+        {name: value for name, value in {**engine, **options}.items() if name != "model"}))
+    job = Job(target, key, build(), engine, options, make_engine)
+    rows = _all(studies, job, chosen, attempts, progress)
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    _write(table, path)
+    codes = set(table["exit_code"].to_pylist())
+    return Summary(table, path, codes.pop() if len(codes) == 1 else _PARTIAL)
+
+
+def _no_model() -> str:
+    raise UsageError(2, "E_USAGE", "no model was named and the demo model is not here. Give --model.")
+
+
+def _prepare(output: str, inputs: Sequence[str | os.PathLike[str]], resume: bool) -> str:
+    real = os.path.realpath(output)
+    for one in inputs:
+        folder = os.path.realpath(one)
+        if os.path.isdir(folder) and os.path.commonpath([real, folder]) == folder:
+            raise OutputError(10, "E_OUTPUT", f"the output folder lies inside an input folder, {output}. Give a folder "
+                                              f"beside {os.fspath(one)}: results must never become inputs.")
+    try:
+        os.makedirs(output, exist_ok=True)
+        with os.scandir(output) as entries:
+            used = any(entries)
+    except OSError as problem:
+        raise OutputError(10, "E_OUTPUT", f"cannot create the output folder, {output} ({problem.strerror})") from None
+    if used and not resume:
+        raise OutputError(10, "E_OUTPUT", f"the output folder is not empty, {output}. Give another one, or --resume to keep "
+                                          "what is finished in it.")
+    return output
+
+
+def _all(studies: list[Study], job: Job, chosen: Plan, attempts: int,
+         progress: Callable[[dict[str, Any]], None] | None) -> list[dict[str, Any]]:
+    """Every study until it has a row. A task that is lost with its worker gives none: its studies are begun again,
+    one for each task, so that one that kills its worker takes no other with it. Ray itself repeats nothing."""
+    rows: dict[int, list[dict[str, Any]]] = {}
+    pending = list(range(len(studies)))
+    for attempt in range(1, attempts + 1):
+        size = 1 if attempt > 1 else max(1, min(_MOST_ROWS, len(studies) // (50 * chosen.actors)))
+        told: dict[int, list[dict[str, Any]]] = {}
+        for row in _pass(studies, pending, size, job, chosen):
+            index = row.pop("index")
+            row |= {"attempts": attempt, "label": LABEL}
+            told.setdefault(index, []).append(row)
+            if progress:
+                progress(row)
+        rows |= told
+        for index in pending:
+            if index not in told:
+                rows[index] = [{**FAILED, **studies[index]._asdict(), "study": studies[index].name, "exit_code": 1,
+                                "error": "E_INTERNAL", "message": f"its worker process ended without an answer, attempt "
+                                f"{attempt} of {attempts}", "seconds": 0.0, "worker": "", "attempts": attempt,
+                                "label": LABEL}]
+                if progress:
+                    progress(rows[index][0])
+        pending = [index for index in pending if index not in told
+                   or any(attempt < _AGAIN.get(row["exit_code"], 0) for row in told[index])]
+        if not pending:
+            break
+    return [row for index in sorted(rows) for row in rows[index]]
+
+
+def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen: Plan) -> Iterator[dict[str, Any]]:
+    """One time through Ray Data; what was lost is missing."""
+    table = pa.Table.from_arrays([pa.array(indices, pa.int64()), pa.array([studies[i].name for i in indices]),
+                                  pa.array([studies[i].path for i in indices])], schema=STUDIES)
+    context = ray.data.DataContext.get_current()
+    before = context.max_errored_blocks, context.max_consecutive_actor_init_deaths, context.enable_progress_bars
+    context.max_errored_blocks = -1
+    # A node where the model does not open is left; when all of them fail the run ends.
+    context.max_consecutive_actor_init_deaths = 2 * chosen.actors
+    context.enable_progress_bars = False
+    actors = min(chosen.actors, len(indices))
+    try:
+        data = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(indices), size)])
+        done = data.map_batches(
+            Worker, fn_constructor_args=(job,), batch_size=None, batch_format="pyarrow",
+            # One task in flight for each actor: no other waits behind the one that dies.
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors,
+                                               max_tasks_in_flight_per_actor=1),
+            num_cpus=chosen.threads, num_gpus=chosen.gpus, memory=chosen.memory, max_restarts=-1, max_task_retries=0)
+        for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from batch.to_pylist()
+    except ray.exceptions.RayError as problem:
+        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {problem}. What is finished stays for --resume.") from None
+    finally:
+        context.max_errored_blocks, context.max_consecutive_actor_init_deaths, context.enable_progress_bars = before
+
+
+def _write(table: pa.Table, path: str) -> None:
+    """Whole or not at all."""
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".spinert-summary-", dir=os.path.dirname(path))
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o644)
+            pq.write_table(table, file)
+            file.flush()
+            os.fsync(handle)
+        os.replace(temporary, path)
+    except OSError as problem:
+        if temporary:
+            os.unlink(temporary)
+        raise OutputError(10, "E_OUTPUT", f"cannot write the summary, {path} ({problem.strerror}). The reports of the "
+                                          "studies stay: --resume, with --summary elsewhere, writes it again.") from None
