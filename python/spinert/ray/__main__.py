@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -81,7 +82,8 @@ def _start(address: str | None) -> None:
     else:
         ray.init(address="local", include_dashboard=False, object_store_memory=_STORE,
                  num_cpus=len(os.sched_getaffinity(0)), **quiet)
-    # A lost task is told as the row of its study.
+    # A lost task is told as the row of its study; what Ray deprecates is pinned in pyproject.toml.
+    warnings.simplefilter("ignore", DeprecationWarning)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 

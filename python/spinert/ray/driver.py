@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
+import ray.data
 
-from .. import Engine, _abi, build
+from .. import Engine, build
 from ..engine import find_model
-from ..errors import DeviceError, InternalError, OutputError, UsageError
+from ..errors import InternalError, OutputError, UsageError
 from . import reports
 from .plan import Plan, plan
 from .studies import Study, find_studies
@@ -26,6 +27,8 @@ SCHEMA = pa.schema([field for field in ROWS if field.name != "index"] +
 _PARTIAL = 11
 # Device, memory, output: another place or another time may help. The output once more only: a full disk stays full.
 _AGAIN = {8: 99, 9: 99, 10: 2}
+# Ray restarts workers and repeats no task; we do. Both go through an argument that Ray drops with 2.64 (pyproject.toml).
+_RETRIES = {"max_restarts": -1, "max_task_retries": 0}
 _MOST_ROWS = 64  # studies of one task, where there are very many; a lost task costs so many looks at finished reports
 
 
@@ -135,11 +138,11 @@ def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen:
     try:
         data = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(indices), size)])
         done = data.map_batches(
-            Worker, fn_constructor_args=(job,), batch_size=None, batch_format="pyarrow",
+            Worker, fn_constructor_args=(job,), batch_size=size, batch_format="pyarrow",
             # One task in flight for each actor: no other waits behind the one that dies.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors,
                                                max_tasks_in_flight_per_actor=1),
-            num_cpus=chosen.threads, num_gpus=chosen.gpus, memory=chosen.memory, max_restarts=-1, max_task_retries=0)
+            num_cpus=chosen.threads, num_gpus=chosen.gpus, memory=chosen.memory, **_RETRIES)
         for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from batch.to_pylist()
     except ray.exceptions.RayError as problem:
