@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 try:
+    import numpy  # noqa: F401 - of the package
     import pyarrow as pa
     import pyarrow.parquet as pq
     import ray
