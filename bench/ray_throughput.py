@@ -51,7 +51,9 @@ def main() -> None:
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     studies = spinert.ray.find_studies(arguments.slices) if len(arguments.slices) > 1 else parser.error("give two or more")
-    ray.init(address="local", include_dashboard=False, num_cpus=cores, object_store_memory=_STORE, log_to_driver=False)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(address="local", include_dashboard=False, num_cpus=cores, object_store_memory=_STORE, log_to_driver=False,
+             _node_ip_address="127.0.0.1")
     whole, busy = [], []
     try:
         for number in range(arguments.rounds):

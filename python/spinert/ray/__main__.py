@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", required=True, metavar="OUT", help="folder of the results, the same path on every node")
     add("--model", metavar="FILE", help="the same path on every node; default: the synthetic demo model")
     add("--resume", action="store_true", help="keep finished results of the same files, model and options")
-    add("--address", help="of a running cluster (auto, HOST:6379, ray://...); default: a local one for this run")
+    add("--address", help="of a running cluster (auto, HOST:6379); default: a local one for this run")
     add("--actors", type=_count, default=0, metavar="N", help="engines; default: what the resources hold")
     add("--threads", type=_count, default=0, metavar="N", help="of each engine; default: 1, more where memory is short")
     add("--attempts", type=_count, default=3, metavar="N", help="for a study whose worker process dies; default: 3")
@@ -58,10 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 100000:
-        raise ValueError
-    return value
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 100000:
+        raise argparse.ArgumentTypeError(f"expected 1 to 100000, got {text!r}")
+    return int(text)
 
 
 def _given(arguments: argparse.Namespace, group: argparse._ArgumentGroup) -> dict[str, Any]:
@@ -76,11 +75,12 @@ def _tell(row: dict[str, Any]) -> None:
 
 
 def _start(address: str | None) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address:
         ray.init(address=address, **quiet)
     else:
-        ray.init(address="local", include_dashboard=False, object_store_memory=_STORE,
+        ray.init(address="local", include_dashboard=False, object_store_memory=_STORE, _node_ip_address="127.0.0.1",
                  num_cpus=len(os.sched_getaffinity(0)), **quiet)
     # A lost task is told as the row of its study; what Ray deprecates is pinned in pyproject.toml.
     warnings.simplefilter("ignore", DeprecationWarning)

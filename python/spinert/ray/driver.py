@@ -146,7 +146,8 @@ def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen:
         for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from batch.to_pylist()
     except ray.exceptions.RayError as problem:
-        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {problem}. What is finished stays for --resume.") from None
+        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {str(problem).strip().splitlines()[-1]} What is "
+                                           "finished stays for --resume.") from None
     finally:
         context.max_errored_blocks, context.max_consecutive_actor_init_deaths, context.enable_progress_bars = before
 

@@ -77,6 +77,8 @@ class Worker:
                 facts = reports.facts(report) if report and report["exit_code"] == problem.code else {}
                 rows = [{**FAILED, **study, **facts, "exit_code": problem.code, "error": problem.id,
                          "message": problem.message}]
+            except Exception as problem:  # noqa: BLE001 - a bug, told as the error of this study and no other
+                rows = [{**FAILED, **study, "exit_code": 1, "error": "E_INTERNAL", "message": repr(problem)}]
         seconds = time.monotonic() - begin
         return [{**row, "seconds": seconds, "worker": self._name} for row in rows]
 
