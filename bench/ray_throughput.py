@@ -51,7 +51,8 @@ def main() -> None:
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     studies = spinert.ray.find_studies(arguments.slices) if len(arguments.slices) > 1 else parser.error("give two or more")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's workers are nice (15) unless told otherwise: beside other work the two sides would not be treated alike.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     ray.init(address="local", include_dashboard=False, num_cpus=cores, object_store_memory=_STORE, log_to_driver=False,
              _node_ip_address="127.0.0.1")
     whole, busy = [], []

@@ -83,7 +83,8 @@ class OnRay(unittest.TestCase):
             made = subprocess.run([maker, cls.base.name], capture_output=True, text=True, check=True)
             cls.model = made.stdout.strip()
         places = [str(ROOT / "python"), os.environ.get("PYTHONPATH", "")]
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        # Ray's workers are nice (15) unless told otherwise: beside other work they would get nothing done.
+        os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
         os.environ["PYTHONPATH"] = os.pathsep.join(place for place in places if place)
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         # The head computes nothing, so that any node with an engine can be taken away.
