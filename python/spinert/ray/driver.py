@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,24 +16,23 @@ import ray.data
 from .. import Engine, build
 from ..engine import find_model
 from ..errors import InternalError, OutputError, UsageError
-from . import reports
-from .plan import Plan, plan
+from .plan import ENGINE_MEMORY, Plan, plan
+from .reports import Key, settings_for
 from .studies import Study, find_studies
-from .worker import FAILED, ROWS, STUDIES, Job, Worker, open_engine
+from .worker import FAILED, ROWS, Job, Worker, open_engine
 
 LABEL = "Research use only. Not for diagnostic use."
-SCHEMA = pa.schema([field for field in ROWS if field.name != "index"] +
-                   [pa.field("attempts", pa.int32()), pa.field("label", pa.string())], {"spinert": "summary/1"})
+SCHEMA = ROWS.remove(0).append(pa.field("attempts", pa.int32())).append(pa.field("label", pa.string()))
+Row = dict[str, Any]
 _PARTIAL = 11
-# Device, memory, output: another place or another time may help. The output once more only: a full disk stays full.
+# Device, memory, output: another place or time may help. The output once more only: a full disk stays full.
 _AGAIN = {8: 99, 9: 99, 10: 2}
-# Ray restarts workers and repeats no task; we do. Both go through an argument that Ray drops with 2.64 (pyproject.toml).
+# Ray restarts workers and repeats no task; we do. Both go through an argument that Ray drops with 2.64.
 _RETRIES = {"max_restarts": -1, "max_task_retries": 0}
-_MOST_ROWS = 64  # studies of one task, where there are very many; a lost task costs so many looks at finished reports
+_MOST_ROWS = 64  # studies of one task, where there are very many
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     table: pa.Table  # SCHEMA; in the order of the studies
     path: str
     exit_code: int  # 0 if every study ended with 0, the code that all share, else 11
@@ -42,114 +41,107 @@ class Summary:
 def run(inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *,
         model: str | os.PathLike[str] | None = None, resume: bool = False, threads: int = 0, actors: int = 0,
         attempts: int = 3, summary: str | os.PathLike[str] | None = None, engine: dict[str, Any] | None = None,
-        options: dict[str, Any] | None = None, progress: Callable[[dict[str, Any]], None] | None = None,
+        options: dict[str, Any] | None = None, progress: Callable[[Row], object] | None = None,
         make_engine: Callable[[Job], Any] = open_engine) -> Summary:
     """Diagnoses studies (find_studies) on the cluster that Ray is connected to; a folder for each in `output`.
 
-    model and output: paths that mean the same on every node. engine, options: further arguments of Engine and of
-    Engine.diagnose_paths. attempts: how often a study is begun whose worker process dies. summary: where the summary
-    goes instead of output/summary.parquet. progress: called with each row. Raises spinert.Error for what concerns the
-    whole run; a study's own error is in its row.
+    model and output mean the same on every node. engine, options: further arguments of Engine and of
+    Engine.diagnose_paths. attempts: how often a study is begun whose worker dies. summary: a path in place of
+    output/summary.parquet. progress: called with each row. Raises spinert.Error for what concerns the whole run; a
+    study's own error is in its row.
     """
     engine, options = dict(engine or {}), dict(options or {})
     studies = find_studies(inputs)
+    key_settings = settings_for({**engine, **options})
     target = _prepare(os.path.abspath(output), inputs, resume)
     path = os.path.abspath(summary) if summary else os.path.join(target, "summary.parquet")
     chosen = plan([node["Resources"] for node in ray.nodes() if node["Alive"]], engine.get("device"), threads, actors)
-    engine.update(model=os.path.abspath(model or find_model() or _no_model()), threads=chosen.threads)
-    # Once here, so that what is wrong with the model or the options is said once and before anything runs.
-    with Engine(**engine if not chosen.gpus else {"model": engine["model"], "threads": 1}) as opened:
-        sha256 = opened.describe()["sha256"]
-    key = reports.Key(sha256, reports.settings_for(
-        {name: value for name, value in {**engine, **options}.items() if name != "model"}))
-    job = Job(target, key, build(), engine, options, make_engine)
-    rows = _all(studies, job, chosen, attempts, progress)
+    model = model or find_model()
+    if not model:
+        raise UsageError(2, "E_USAGE", "no model was named and the demo model is not here. Give --model.")
+    engine.update(model=os.path.abspath(model), threads=chosen.threads)
+    # Here first, so that what is wrong with model or options is said once, before anything runs. The head has no card.
+    with Engine(**engine if not chosen.gpus else {"model": engine["model"]}) as opened:
+        key = Key(opened.describe()["sha256"], key_settings)
+    rows = _all(studies, Job(target, key, build(), engine, options, make_engine), chosen, attempts, progress)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     _write(table, path)
     codes = set(table["exit_code"].to_pylist())
     return Summary(table, path, codes.pop() if len(codes) == 1 else _PARTIAL)
 
 
-def _no_model() -> str:
-    raise UsageError(2, "E_USAGE", "no model was named and the demo model is not here. Give --model.")
-
-
 def _prepare(output: str, inputs: Sequence[str | os.PathLike[str]], resume: bool) -> str:
     real = os.path.realpath(output)
-    for one in inputs:
-        folder = os.path.realpath(one)
+    for folder in map(os.path.realpath, inputs):
         if os.path.isdir(folder) and os.path.commonpath([real, folder]) == folder:
-            raise OutputError(10, "E_OUTPUT", f"the output folder lies inside an input folder, {output}. Give a folder "
-                                              f"beside {os.fspath(one)}: results must never become inputs.")
+            raise OutputError(10, "E_OUTPUT", f"the output folder lies inside an input folder, {output}")
     try:
         os.makedirs(output, exist_ok=True)
-        with os.scandir(output) as entries:
-            used = any(entries)
+        used = bool(os.listdir(output))
     except OSError as problem:
         raise OutputError(10, "E_OUTPUT", f"cannot create the output folder, {output} ({problem.strerror})") from None
     if used and not resume:
-        raise OutputError(10, "E_OUTPUT", f"the output folder is not empty, {output}. Give another one, or --resume to keep "
-                                          "what is finished in it.")
+        raise OutputError(10, "E_OUTPUT", f"the output folder is not empty, {output}. Give another one, or --resume.")
     return output
 
 
 def _all(studies: list[Study], job: Job, chosen: Plan, attempts: int,
-         progress: Callable[[dict[str, Any]], None] | None) -> list[dict[str, Any]]:
-    """Every study until it has a row. A task that is lost with its worker gives none: its studies are begun again,
-    one for each task, so that one that kills its worker takes no other with it. Ray itself repeats nothing."""
-    rows: dict[int, list[dict[str, Any]]] = {}
+         progress: Callable[[Row], object] | None) -> list[Row]:
+    """Every study until it has a row. A task that is lost with its worker gives none: its studies are begun again, one
+    for each task, so that one that kills its worker takes no other with it."""
+    rows: dict[int, list[Row]] = {}
     pending = list(range(len(studies)))
     for attempt in range(1, attempts + 1):
         size = 1 if attempt > 1 else max(1, min(_MOST_ROWS, len(studies) // (50 * chosen.actors)))
-        told: dict[int, list[dict[str, Any]]] = {}
-        for row in _pass(studies, pending, size, job, chosen):
-            index = row.pop("index")
-            row |= {"attempts": attempt, "label": LABEL}
-            told.setdefault(index, []).append(row)
+        told: dict[int, list[Row]] = {}
+
+        def keep(index: int, row: Row) -> None:
+            told.setdefault(index, []).append(row | {"attempts": attempt, "label": LABEL})
             if progress:
-                progress(row)
+                progress(told[index][-1])
+
+        for row in _pass(studies, pending, size, job, chosen):
+            keep(row.pop("index"), row)
+        lost = [index for index in pending if index not in told]
+        for index in lost:
+            keep(index, {**FAILED, **studies[index]._asdict(), "exit_code": 1, "error": "E_INTERNAL",
+                         "message": f"its worker process ended without an answer, attempt {attempt} of {attempts}"})
         rows |= told
-        for index in pending:
-            if index not in told:
-                rows[index] = [{**FAILED, **studies[index]._asdict(), "study": studies[index].name, "exit_code": 1,
-                                "error": "E_INTERNAL", "message": f"its worker process ended without an answer, attempt "
-                                f"{attempt} of {attempts}", "seconds": 0.0, "worker": "", "attempts": attempt,
-                                "label": LABEL}]
-                if progress:
-                    progress(rows[index][0])
-        pending = [index for index in pending if index not in told
-                   or any(attempt < _AGAIN.get(row["exit_code"], 0) for row in told[index])]
+        pending = sorted(lost + [index for index in told if index not in lost
+                                 and any(attempt < _AGAIN.get(row["exit_code"], 0) for row in told[index])])
         if not pending:
             break
     return [row for index in sorted(rows) for row in rows[index]]
 
 
-def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen: Plan) -> Iterator[dict[str, Any]]:
+def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen: Plan) -> Iterator[Row]:
     """One time through Ray Data; what was lost is missing."""
-    table = pa.Table.from_arrays([pa.array(indices, pa.int64()), pa.array([studies[i].name for i in indices]),
-                                  pa.array([studies[i].path for i in indices])], schema=STUDIES)
+    gc.collect()  # the actors of an earlier pass hold their cores as long as Python holds them
+    items = [{"index": i, **studies[i]._asdict()} for i in indices]
     context = ray.data.DataContext.get_current()
-    before = context.max_errored_blocks, context.max_consecutive_actor_init_deaths, context.enable_progress_bars
-    context.max_errored_blocks = -1
     # A node where the model does not open is left; when all of them fail the run ends.
-    context.max_consecutive_actor_init_deaths = 2 * chosen.actors
-    context.enable_progress_bars = False
+    wanted = {"max_errored_blocks": -1, "max_consecutive_actor_init_deaths": 2 * chosen.actors,
+              "enable_progress_bars": False}
+    before = {name: getattr(context, name) for name in wanted}
     actors = min(chosen.actors, len(indices))
     try:
-        data = ray.data.from_arrow([table.slice(start, size) for start in range(0, len(indices), size)])
+        for name, value in wanted.items():
+            setattr(context, name, value)
+        # Not from_arrow: it needs a core for a task of its own.
+        data = ray.data.from_items(items, override_num_blocks=-(-len(items) // size))
         done = data.map_batches(
             Worker, fn_constructor_args=(job,), batch_size=size, batch_format="pyarrow",
             # One task in flight for each actor: no other waits behind the one that dies.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors,
                                                max_tasks_in_flight_per_actor=1),
-            num_cpus=chosen.threads, num_gpus=chosen.gpus, memory=chosen.memory, **_RETRIES)
+            num_cpus=chosen.threads, num_gpus=chosen.gpus, memory=ENGINE_MEMORY, **_RETRIES)
         for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from batch.to_pylist()
     except ray.exceptions.RayError as problem:
-        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {str(problem).strip().splitlines()[-1]} What is "
-                                           "finished stays for --resume.") from None
+        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {str(problem).strip().splitlines()[-1]}") from None
     finally:
-        context.max_errored_blocks, context.max_consecutive_actor_init_deaths, context.enable_progress_bars = before
+        for name, value in before.items():
+            setattr(context, name, value)
 
 
 def _write(table: pa.Table, path: str) -> None:
@@ -166,5 +158,5 @@ def _write(table: pa.Table, path: str) -> None:
     except OSError as problem:
         if temporary:
             os.unlink(temporary)
-        raise OutputError(10, "E_OUTPUT", f"cannot write the summary, {path} ({problem.strerror}). The reports of the "
-                                          "studies stay: --resume, with --summary elsewhere, writes it again.") from None
+        raise OutputError(10, "E_OUTPUT", f"cannot write the summary, {path} ({problem.strerror}). The reports stay: "
+                                          "--resume, with --summary elsewhere, writes it again.") from None

@@ -6,67 +6,53 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-# Options that change no result, so a finished one stands whatever they were.
+# Options that change no result.
 _NO_MATTER = ("--threads", "--batch", "--lanes", "--timeout", "--memory-limit", "--model-sha256")
-_WORDS = {"transform": "--prefer"}
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """What must be the same for a result to stand, beside the files."""
 
     model_sha256: str
-    settings: tuple[tuple[str, str], ...]
+    settings: dict[str, str]
 
 
-def _plain(value: str) -> str:
-    try:
-        return repr(float(value))
-    except ValueError:
-        return value
-
-
-def settings_of(command_line: str) -> tuple[tuple[str, str], ...]:
-    """Options of "diagnose --threshold 0.5 --fast true" that change results, in any order and any way to print 0.5."""
+def settings(command_line: str) -> dict[str, str]:
+    """Options of "diagnose --threshold 0.50 --fast true" that change results; 0.50 and 0.5 are the same."""
     found: dict[str, str] = {}
-    option = ""
-    for word in command_line.split()[1:]:
-        if word.startswith("--"):
-            option = word
-            found[option] = ""
-        else:
-            found[option] += _plain(word)
-    return _sorted(found)
+    for part in command_line.split(" --")[1:]:
+        name, _, value = part.partition(" ")
+        try:
+            value = repr(float(value))
+        except ValueError:
+            pass
+        if f"--{name}" not in _NO_MATTER and value != "auto":
+            found[name] = value
+    return found
 
 
-def settings_for(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The same for arguments of Engine and diagnose_paths; what is None, False or auto is not said."""
-    found = {_WORDS.get(name, "--" + name.replace("_", "-")): "true" if value is True else _plain(str(value))
-             for name, value in options.items() if value is not None and value is not False}
-    return _sorted(found)
-
-
-def _sorted(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, value) for name, value in found.items() if name not in _NO_MATTER and value != "auto"))
+def settings_for(options: dict[str, Any]) -> dict[str, str]:
+    """The same of arguments of Engine and diagnose_paths; what is None or False is not said."""
+    said = {"transform": "prefer", **{name: name.replace("_", "-") for name in options if name != "transform"}}
+    return settings("".join(f" --{said[name]} {'true' if value is True else value}"
+                            for name, value in options.items() if value is not None and value is not False))
 
 
 def read(folder: str) -> dict[str, Any] | None:
     """report.json of a folder; None if there is none that can be read."""
     try:
         with open(os.path.join(folder, "report.json"), "rb") as file:
-            report = json.load(file)
+            return json.load(file)
     except (OSError, ValueError):
         return None
-    return report if isinstance(report, dict) else None
 
 
 def facts(report: dict[str, Any]) -> dict[str, Any]:
     """The columns of the summary that come from the report."""
     reasons = [reason["code"] for reason in report["reasons"]]
-    error = next((code for code in reasons if code.startswith("E_")), reasons[0] if reasons else "")
+    error = next((code for code in reasons if code[:2] == "E_"), "".join(reasons[:1]))
     return {
         "exit_code": report["exit_code"], "status": report["status"], "alert": report["alert"],
         "error": error if report["exit_code"] else "", "slices": report["input"]["slices"],
@@ -77,15 +63,11 @@ def facts(report: dict[str, Any]) -> dict[str, Any]:
 
 def finished(folder: str, path: str, key: Key) -> dict[str, Any] | None:
     """facts() of a result that need not be made again: completed or indeterminate, of the same files, model, options.
-
-    What cannot be told to be the same is made again: nothing else is risked than its time.
-    """
+    What cannot be told to be the same is made again, which risks nothing but its time."""
     report = read(folder)
     try:
-        if report is None or report["status"] not in ("completed", "indeterminate"):
-            return None
-        same = (report["model"]["sha256"] == key.model_sha256
-                and settings_of(report["volatile"]["command_line"]) == key.settings and _same_files(report, path))
+        same = (report["status"] in ("completed", "indeterminate") and report["model"]["sha256"] == key.model_sha256
+                and settings(report["volatile"]["command_line"]) == key.settings and _same_files(report, path))
         return facts(report) if same else None
     except (AttributeError, KeyError, TypeError, OSError):
         return None  # not a report of ours, or files that cannot be read: the engine says why
@@ -96,7 +78,7 @@ def _same_files(report: dict[str, Any], path: str) -> bool:
     if kind == "nifti":
         return os.path.isfile(path) and _sha256(path) == report["input"]["files_sha256"]
     if kind == "dicom":
-        hashes = sorted(_sha256(file) for file in _files(path) if _head(file)[128:132] == b"DICM")
+        hashes = sorted(_sha256(file) for file in _files(path) if _head(file)[128:] == b"DICM")
         return hashlib.sha256("".join(hashes).encode()).hexdigest() == report["input"]["files_sha256"]
     pictures = [file for file in _files(path) if _head(file).startswith((b"\x89PNG", b"\xff\xd8"))]
     return sorted((os.path.basename(file), _sha256(file)) for file in pictures) == sorted(
@@ -107,8 +89,8 @@ def _files(path: str) -> Iterator[str]:
     if os.path.isfile(path):
         yield path
     for folder, folders, names in os.walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(folder, name) for name in names if not name.startswith("."))
+        folders[:] = [name for name in folders if name[0] != "."]
+        yield from (os.path.join(folder, name) for name in names if name[0] != ".")
 
 
 def _head(path: str) -> bytes:

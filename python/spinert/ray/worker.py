@@ -16,16 +16,14 @@ from ..engine import BatchRow
 from ..errors import DeviceError, Error
 from . import reports
 
-STUDIES = pa.schema([("index", pa.int64()), ("study", pa.string()), ("path", pa.string())])
-ROWS = pa.schema([
-    ("index", pa.int64()), ("study", pa.string()), ("path", pa.string()), ("exit_code", pa.int32()),
-    ("status", pa.string()), ("alert", pa.string()), ("error", pa.string()), ("message", pa.string()),
-    ("slices", pa.int64()), ("vertebrae", pa.int64()), ("seconds", pa.float64()),
-    ("deterministic_sha256", pa.string()), ("isa", pa.string()), ("worker", pa.string()), ("kept", pa.bool_()),
-])
+ROWS = pa.schema({
+    "index": pa.int64(), "study": pa.string(), "path": pa.string(), "exit_code": pa.int32(),
+    **dict.fromkeys(("status", "alert", "error", "message"), pa.string()), "slices": pa.int64(),
+    "vertebrae": pa.int64(), "seconds": pa.float64(),
+    **dict.fromkeys(("deterministic_sha256", "isa", "worker"), pa.string()), "kept": pa.bool_()})
 # A study without a result is no negative one.
-FAILED = {"status": "failed", "alert": "review", "message": "", "slices": 0, "vertebrae": 0, "isa": "",
-          "deterministic_sha256": "", "kept": False}
+FAILED = {"status": "failed", "alert": "review", "message": "", "slices": 0, "vertebrae": 0, "seconds": 0.0,
+          "deterministic_sha256": "", "isa": "", "worker": "", "kept": False}
 _OUTPUT = 10
 
 
@@ -37,15 +35,14 @@ class Job:
     key: reports.Key
     build: dict[str, str]  # of the library that started the run
     engine: dict[str, Any]  # arguments of Engine
-    run: dict[str, Any]  # of diagnose_paths
+    options: dict[str, Any]  # of diagnose_paths
     make_engine: Callable[[Job], Any]
 
 
 def open_engine(job: Job) -> Engine:
     """The same model and the same library on every node, or none of its results."""
     if build() != job.build:
-        raise DeviceError(8, "E_DEVICE", f"libspinert of this node is another build (expected {job.build}, got {build()}). "
-                                         "Install the same one on every node.")
+        raise DeviceError(8, "E_DEVICE", f"this node has another libspinert (expected {job.build}, got {build()})")
     return Engine(**job.engine, model_sha256=job.key.model_sha256)
 
 
@@ -67,10 +64,10 @@ class Worker:
             rows = [{**FAILED, **study, **facts, "kept": True}]
         else:
             try:
-                # Replaces what failed before. The engine locks the folder and publishes report.json last: of two
-                # attempts at one study, here and on a node that was thought dead, one is refused.
+                # The engine locks the folder and publishes report.json last: of two attempts at one study, here and on
+                # a node that was thought dead, one is refused.
                 done = self._engine.diagnose_paths([study["path"]], folder, overwrite="replace", resume=True,
-                                                   **self._job.run)
+                                                   **self._job.options)
                 rows = [_row(study, row, len(done) > 1) for row in done]
             except Error as problem:
                 report = None if problem.code == _OUTPUT else reports.read(folder)
