@@ -19,8 +19,8 @@ def main() -> None:
     studies = spinert.ray.find_studies(sys.argv[2:])
     # Ray's workers are nice (15) unless told otherwise: beside other work the two sides would not be treated alike.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-    ray.init("local", include_dashboard=False, num_cpus=cores, object_store_memory=200 << 20, _node_ip_address="127.0.0.1")
-    for number in range(int(sys.argv[1])):
+    ray.init("local", include_dashboard=False, num_cpus=cores, object_store_memory=200 << 20)
+    for _ in range(int(sys.argv[1])):
         with tempfile.TemporaryDirectory() as place:
             begin = time.monotonic()
             with spinert.Engine(threads=cores) as engine:
@@ -30,8 +30,9 @@ def main() -> None:
             table = spinert.ray.run(sys.argv[2:], os.path.join(place, "ray")).table
             alone, whole = middle - begin, time.monotonic() - middle
         busy = sum(table["seconds"].to_pylist()) / len(set(table["worker"].to_pylist()))
-        print(f"round {number + 1}: {len(studies)} studies, {cores} cores: one process {alone:.1f} s; Ray {whole:.1f} s, engines "
-              f"busy {busy:.1f} s; ratio {alone / whole:.2f}, without the start {alone / busy:.2f}; load {os.getloadavg()[0]:.1f}")
+        print(f"{len(studies)} studies, {cores} cores, load {os.getloadavg()[0]:.1f}: one process {alone:.1f} s, Ray "
+              f"{whole:.1f} s, its engines busy {busy:.1f} s each", flush=True)
+        print(f"ratio {alone / whole:.2f}, without the start {alone / busy:.2f}", flush=True)
     ray.shutdown()
 
 

@@ -43,8 +43,6 @@ class StandIn:
             os.kill(os.getpid(), signal.SIGKILL)
         if act == "damaged":
             raise spinert.InputInvalid(4, "E_PNG", "a checksum is wrong")
-        if act == "bug":
-            raise ZeroDivisionError
         if act == "wait once" and not (path / "began").exists():
             (path / "telling").write_text(f"{os.getpid()} {ray.get_runtime_context().get_node_id()}")
             (path / "telling").rename(path / "began")
@@ -127,12 +125,11 @@ class OnRay(unittest.TestCase):
         self.when_waiting("b", lambda pid, node: os.kill(int(pid), signal.SIGKILL))
         code, rows, published = self.run_all()
         self.assertEqual((code, rows["study"], published), (0, list("abcd"), [1, 1, 1, 1]))
-        self.assertEqual(rows["attempts"], [1, 2, 1, 2])
+        self.assertEqual((rows["attempts"], rows["vertebrae"]), ([1, 2, 1, 2], [1, 1, 1, 1]))
         # Published before the worker died: found by the second attempt and not made again.
         self.assertEqual(rows["kept"], [False, False, False, True])
         self.assertEqual(rows["deterministic_sha256"],
                          [hashlib.sha256(b"\x89PNG of " + name).hexdigest() for name in (b"a", b"b", b"c", b"d")])
-        self.assertEqual((rows["path"][0], rows["vertebrae"]), (str(self.studies / "a"), [1, 1, 1, 1]))
 
     def test_a_lost_node_costs_nothing(self):
         self.make(a="", b="wait once", c="", d="")
@@ -149,35 +146,30 @@ class OnRay(unittest.TestCase):
         self.assertNotIn(lost[0], rows["worker"][1])
 
     def test_poison_takes_no_other_study_with_it(self):
-        self.make(a="", b="kill", c="", d="damaged", e="bug")
+        self.make(a="", b="kill", c="", d="damaged")
         code, rows, published = self.run_all(attempts=2)
-        self.assertEqual((code, published), (11, [1, 0, 1, 0, 0]))
-        self.assertEqual(rows["exit_code"], [0, 1, 0, 4, 1])
-        self.assertEqual(rows["error"], ["", "E_INTERNAL", "", "E_PNG", "E_INTERNAL"])
-        self.assertEqual(rows["alert"], ["negative", "review", "negative", "review", "review"])
-        self.assertEqual(rows["attempts"], [1, 2, 1, 1, 1])
+        self.assertEqual((code, published, rows["attempts"]), (11, [1, 0, 1, 0], [1, 2, 1, 1]))
+        self.assertEqual((rows["exit_code"], rows["error"]), ([0, 1, 0, 4], ["", "E_INTERNAL", "", "E_PNG"]))
+        self.assertEqual(rows["alert"], ["negative", "review", "negative", "review"])
         with self.assertRaises(spinert.OutputError):
             self.run_all()
         # Cured, and resumed: only these are done, and the one with another picture under the same name.
-        for name in "bde":
+        for name in "bd":
             (self.studies / name / "act").write_text("")
         (self.studies / "a" / "slice.png").write_bytes(b"\x89PNG, another")
         code, rows, published = self.run_all(resume=True)
-        self.assertEqual((code, published), (0, [2, 1, 1, 1, 1]))
-        self.assertEqual(rows["kept"], [False, False, True, False, False])
+        self.assertEqual((code, published, rows["kept"]), (0, [2, 1, 1, 1], [False, False, True, False]))
 
     def test_a_full_disk_and_the_bytes_of_the_program(self):
         for name in ("001", "014", "028"):
             (self.studies / name).mkdir(parents=True)
             shutil.copy(ROOT / "examples" / f"slice_{name}.png", self.studies / name)
         self.out.mkdir()
-        # Two results of about 400 KB fit. Without the right to mount, a file is in the way of the third.
+        # Two results of about 400 KB fit.
         mount = ["mount", "-t", "tmpfs", "-o", "size=1000k", "none", self.out]
-        small = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-        if small:
-            self.addCleanup(subprocess.run, ["umount", self.out], check=True)
-        else:
-            (self.out / "014").touch()
+        if subprocess.run(mount, capture_output=True).returncode != 0:
+            self.skipTest("no right to mount a small disk")
+        self.addCleanup(subprocess.run, ["umount", self.out], check=True)
         more = {"model": self.model, "threads": 1, "resume": True, "summary": self.place / "summary.parquet"}
         rows = spinert.ray.run([self.studies], self.out, **more).table.to_pylist()
         failed = [row for row in rows if row["exit_code"] == 10]
@@ -186,10 +178,7 @@ class OnRay(unittest.TestCase):
         done = {row["study"]: os.stat(self.out / row["study"] / "report.json").st_mtime_ns for row in rows
                 if row not in failed}
         self.assertFalse((self.out / failed[0]["study"] / "report.json").exists())
-        if small:
-            subprocess.run(["mount", "-o", "remount,size=8m", self.out], check=True)
-        else:
-            (self.out / "014").unlink()
+        subprocess.run(["mount", "-o", "remount,size=8m", self.out], check=True)
         rows = spinert.ray.run([self.studies], self.out, **more).table.to_pylist()
         self.assertEqual({row["study"] for row in rows if row["kept"]}, set(done))
         for row in rows:
@@ -203,26 +192,17 @@ class OnRay(unittest.TestCase):
 
     def test_the_command_tells_what_is_wrong(self):
         self.make(a="")  # no PNG file at all
-        table = pa.table({"path": [str(self.studies / "a"), str(self.studies / "none")], "study": ["one", "two"]})
+        table = pa.table({"path": [str(self.studies / "a"), "/no/such"], "study": ["one", "two"]})
         pq.write_table(table, self.place / "list.parquet")
         command = [sys.executable, "-m", "spinert.ray", self.place / "list.parquet", "-o", self.out,
                    "--model", self.model, "--address", self.cluster.address]
         done = subprocess.run(command, capture_output=True, text=True)
-        self.assertEqual(done.returncode, 11, done.stderr)
-        rows = pq.read_table(self.out / "summary.parquet").to_pylist()
-        self.assertEqual([(row["study"], row["exit_code"], row["status"]) for row in rows],
-                         [("one", 4, "failed"), ("two", 3, "failed")])
+        rows = pq.read_table(self.out / "summary.parquet").to_pydict()
+        self.assertEqual((done.returncode, rows["study"], rows["exit_code"]), (11, ["one", "two"], [4, 3]), done.stderr)
         self.assertIn("two: failed, E_INPUT_EMPTY", done.stderr)
         again = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual((again.returncode, again.stdout), (10, ""))
         self.assertIn("spinert: error E_OUTPUT: the output folder is not empty", again.stderr)
-
-    def test_refused_before_anything_runs(self):
-        self.make(a="")
-        for out, more, kind in [("studies/out", {}, spinert.OutputError), ("out", {"engine": {"device": "cuda"}},
-                                spinert.DeviceError), ("out", {"model": __file__}, spinert.ModelInvalid)]:
-            with self.assertRaises(kind):
-                spinert.ray.run([self.studies], self.place / out, **{"model": self.model, **more})
 
 
 class Parts(unittest.TestCase):
@@ -233,28 +213,28 @@ class Parts(unittest.TestCase):
             Path(base, "c.nii.gz").touch()
             found = spinert.ray.find_studies([base])
             self.assertEqual(found, [(name, f"{base}/{name}") for name in ("a", "b", "c.nii.gz")])
+            with self.assertRaises(spinert.OutputError):
+                spinert.ray.run([base], f"{base}/a/out")
             Path(base, "loose.png").touch()
             Path(base, "torn.parquet").write_bytes(b"PAR1")
-            bad = [([base], spinert.UsageError), ([f"{base}/a"], spinert.InputMissing), ([], spinert.InputMissing),
-                   ([f"{base}/a", f"{base}/b/../a"], spinert.UsageError), (["/", base], spinert.UsageError),
-                   ([base, f"{base}/\udc80"], spinert.UsageError), ([f"{base}/no.parquet"], spinert.InputMissing),
-                   ([f"{base}/torn.parquet"], spinert.InputInvalid)]
-            for number, columns in enumerate([
-                    {"path": ["/x", "/y"], "study": ["n", "n"]}, {"path": ["/x"], "study": ["../n"]},
-                    {"path": ["/x"], "study": [""]}, {"path": [1]}, {"path": ["/x", None]}, {"file": ["/x"]}]):
+            bad = [([base], 2), ([f"{base}/a"], 3), ([f"{base}/a", f"{base}/b/../a"], 2), (["/", base], 2),
+                   ([base, f"{base}/\udc80"], 2), ([f"{base}/no.parquet"], 3), ([f"{base}/torn.parquet"], 4)]
+            for number, (code, columns) in enumerate([
+                    (2, {"path": ["/x", "/y"], "study": ["n", "n"]}), (2, {"path": ["/x"], "study": ["../n"]}),
+                    (2, {"path": ["/x"], "study": [""]}), (4, {"path": ["/x", None]}), (4, {"file": ["/x"]})]):
                 pq.write_table(pa.table(columns), f"{base}/{number}.parquet")
-                kind = spinert.UsageError if "study" in columns else spinert.InputInvalid
-                bad.append(([f"{base}/{number}.parquet"], kind))
-            for inputs, kind in bad:
-                with self.subTest(inputs), self.assertRaises(kind):
+                bad.append(([f"{base}/{number}.parquet"], code))
+            for inputs, code in bad:
+                with self.subTest(inputs), self.assertRaises(spinert.Error) as raised:
                     spinert.ray.find_studies(inputs)
+                self.assertEqual(raised.exception.code, code)
 
     def test_plan(self):
         big, small = {"CPU": 8, "memory": 64 << 30}, {"CPU": 8, "memory": 4 << 30}
         card = {"CPU": 16, "GPU": 2, "memory": 64 << 30}
-        for nodes, arguments, wanted in [
-                ([big, big], {}, (16, 1, 0)), ([small], {}, (4, 2, 0)), ([big], {"threads": 4}, (2, 4, 0)),
-                ([big, card], {"device": "cuda"}, (2, 8, 1)), ([{"CPU": 0}, big], {"actors": 3}, (3, 1, 0))]:
+        for nodes, arguments, wanted in [([big, big], {}, (16, 1, 0)), ([small], {}, (4, 2, 0)),
+                                         ([{"CPU": 0}, big], {"threads": 4}, (2, 4, 0)),
+                                         ([big, card], {"device": "cuda"}, (2, 8, 1))]:
             self.assertEqual(plan(nodes, **arguments), wanted)
         for nodes, arguments in [([{"CPU": 0}], {}), ([big], {"device": "cuda"}), ([big], {"threads": 9})]:
             with self.assertRaises(spinert.DeviceError):

@@ -6,7 +6,6 @@ import argparse
 import logging
 import os
 import sys
-import warnings
 from collections import Counter
 from typing import Any
 
@@ -19,13 +18,9 @@ _EXAMPLES = """examples:
   python -m spinert.ray studies/ -o out                      each sub-folder is a study; on this machine
   python -m spinert.ray list.parquet -o out --address auto   columns path and, if wanted, study; on a cluster
   python -m spinert.ray a/ct b/scan.nii.gz -o out            several paths: each is one study
-  python -m spinert.ray studies/ -o out --resume             keeps what is finished, does the rest
-
-Each study has a folder in OUT, as `spinert diagnose` writes it; OUT/summary.parquet has a row for each.
 
 exit codes: 0 all studies ended with 0; 11 some did not (or the code that all share); 1 to 10 no run or no summary;
 130 stopped. Research use only. Not for diagnostic use."""
-_STORE = 200 << 20  # bytes of a local object store: paths and rows pass through it, no picture
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,12 +65,9 @@ def _tell(row: dict[str, Any]) -> None:
 
 def _start(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    local = {"include_dashboard": False, "object_store_memory": _STORE, "_node_ip_address": "127.0.0.1",
+    local = {"include_dashboard": False, "object_store_memory": 200 << 20, "_node_ip_address": "127.0.0.1",
              "num_cpus": len(os.sched_getaffinity(0))}
     ray.init(address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **{} if address else local)
-    # A lost task is told as the row of its study; what Ray deprecates is pinned in pyproject.toml.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
 def main() -> int:

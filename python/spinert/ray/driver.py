@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import ray.data
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .. import Engine, build
 from ..engine import find_model
@@ -24,6 +24,7 @@ from .worker import FAILED, ROWS, Job, Worker, open_engine
 LABEL = "Research use only. Not for diagnostic use."
 SCHEMA = ROWS.remove(0).append(pa.field("attempts", pa.int32())).append(pa.field("label", pa.string()))
 Row = dict[str, Any]
+Path = str | os.PathLike[str]
 _PARTIAL = 11
 # Device, memory, output: another place or time may help. The output once more only: a full disk stays full.
 _AGAIN = {8: 99, 9: 99, 10: 2}
@@ -38,21 +39,19 @@ class Summary(NamedTuple):
     exit_code: int  # 0 if every study ended with 0, the code that all share, else 11
 
 
-def run(inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *,
-        model: str | os.PathLike[str] | None = None, resume: bool = False, threads: int = 0, actors: int = 0,
-        attempts: int = 3, summary: str | os.PathLike[str] | None = None, engine: dict[str, Any] | None = None,
-        options: dict[str, Any] | None = None, progress: Callable[[Row], object] | None = None,
+def run(inputs: Sequence[Path], output: Path, *, model: Path | None = None, resume: bool = False, threads: int = 0,
+        actors: int = 0, attempts: int = 3, summary: Path | None = None, engine: Row | None = None,
+        options: Row | None = None, progress: Callable[[Row], object] | None = None,
         make_engine: Callable[[Job], Any] = open_engine) -> Summary:
     """Diagnoses studies (find_studies) on the cluster that Ray is connected to; a folder for each in `output`.
 
-    model and output mean the same on every node. engine, options: further arguments of Engine and of
-    Engine.diagnose_paths. attempts: how often a study is begun whose worker dies. summary: a path in place of
-    output/summary.parquet. progress: called with each row. Raises spinert.Error for what concerns the whole run; a
-    study's own error is in its row.
+    engine, options: further arguments of Engine and of Engine.diagnose_paths. attempts: how often a study is begun
+    whose worker dies. summary: in place of output/summary.parquet. progress: called with each row. Raises spinert.Error
+    for what concerns the whole run; a study's own error is in its row.
     """
     engine, options = dict(engine or {}), dict(options or {})
     studies = find_studies(inputs)
-    key_settings = settings_for({**engine, **options})
+    settings = settings_for({**engine, **options})
     target = _prepare(os.path.abspath(output), inputs, resume)
     path = os.path.abspath(summary) if summary else os.path.join(target, "summary.parquet")
     chosen = plan([node["Resources"] for node in ray.nodes() if node["Alive"]], engine.get("device"), threads, actors)
@@ -62,7 +61,7 @@ def run(inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
     engine.update(model=os.path.abspath(model), threads=chosen.threads)
     # Here first, so that what is wrong with model or options is said once, before anything runs. The head has no card.
     with Engine(**engine if not chosen.gpus else {"model": engine["model"]}) as opened:
-        key = Key(opened.describe()["sha256"], key_settings)
+        key = Key(opened.describe()["sha256"], settings)
     rows = _all(studies, Job(target, key, build(), engine, options, make_engine), chosen, attempts, progress)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     _write(table, path)
@@ -70,7 +69,7 @@ def run(inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
     return Summary(table, path, codes.pop() if len(codes) == 1 else _PARTIAL)
 
 
-def _prepare(output: str, inputs: Sequence[str | os.PathLike[str]], resume: bool) -> str:
+def _prepare(output: str, inputs: Sequence[Path], resume: bool) -> str:
     real = os.path.realpath(output)
     for folder in map(os.path.realpath, inputs):
         if os.path.isdir(folder) and os.path.commonpath([real, folder]) == folder:
@@ -116,17 +115,29 @@ def _all(studies: list[Study], job: Job, chosen: Plan, attempts: int,
 
 def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen: Plan) -> Iterator[Row]:
     """One time through Ray Data; what was lost is missing."""
-    gc.collect()  # the actors of an earlier pass hold their cores as long as Python holds them
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    runner = _Pass.options(scheduling_strategy=here).remote()
     items = [{"index": i, **studies[i]._asdict()} for i in indices]
-    context = ray.data.DataContext.get_current()
-    # A node where the model does not open is left; when all of them fail the run ends.
-    wanted = {"max_errored_blocks": -1, "max_consecutive_actor_init_deaths": 2 * chosen.actors,
-              "enable_progress_bars": False}
-    before = {name: getattr(context, name) for name in wanted}
-    actors = min(chosen.actors, len(indices))
     try:
-        for name, value in wanted.items():
-            setattr(context, name, value)
+        for rows in runner.rows.options(num_returns="streaming").remote(items, size, job, chosen):
+            yield from ray.get(rows)
+    except ray.exceptions.RayError as problem:
+        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {str(problem).strip().splitlines()[-1]}") from None
+    finally:
+        ray.kill(runner)
+
+
+@ray.remote(num_cpus=0)
+class _Pass:
+    """A process of its own, for the actors of a pass, also those that wait for a place, end with it: Ray Data lets them go
+    only when nothing names them any more, and until then they hold the cores that the next pass waits for."""
+
+    def rows(self, items: list[Row], size: int, job: Job, chosen: Plan) -> Iterator[list[Row]]:
+        context = ray.data.DataContext.get_current()
+        context.max_errored_blocks, context.enable_progress_bars = -1, False
+        # A node where the model does not open is left; when all of them fail the run ends.
+        context.max_consecutive_actor_init_deaths = 2 * chosen.actors
+        actors = min(chosen.actors, len(items))
         # Not from_arrow: it needs a core for a task of its own.
         data = ray.data.from_items(items, override_num_blocks=-(-len(items) // size))
         done = data.map_batches(
@@ -136,12 +147,7 @@ def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen:
                                                max_tasks_in_flight_per_actor=1),
             num_cpus=chosen.threads, num_gpus=chosen.gpus, memory=ENGINE_MEMORY, **_RETRIES)
         for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from batch.to_pylist()
-    except ray.exceptions.RayError as problem:
-        raise InternalError(1, "E_INTERNAL", f"Ray ended the run: {str(problem).strip().splitlines()[-1]}") from None
-    finally:
-        for name, value in before.items():
-            setattr(context, name, value)
+            yield batch.to_pylist()
 
 
 def _write(table: pa.Table, path: str) -> None:
@@ -158,5 +164,5 @@ def _write(table: pa.Table, path: str) -> None:
     except OSError as problem:
         if temporary:
             os.unlink(temporary)
-        raise OutputError(10, "E_OUTPUT", f"cannot write the summary, {path} ({problem.strerror}). The reports stay: "
-                                          "--resume, with --summary elsewhere, writes it again.") from None
+        raise OutputError(10, "E_OUTPUT", f"cannot write the summary, {path} ({problem.strerror}). Give --resume "
+                                          "and --summary elsewhere.") from None
