@@ -1,5 +1,7 @@
 #include "diagnosis/diagnose_run.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <ctime>
 #include <fstream>
@@ -33,6 +35,12 @@ std::string processor_name() {
     if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
   }
   return {};
+}
+
+double peak_memory_mb() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_maxrss) / 1024;
 }
 
 int reader_count(int threads) {
@@ -198,6 +206,7 @@ int DiagnoseRun::one(StudyRun& run, const StudyInput& input, Clock::time_point b
   if (!status.ok()) return fail(run, status);
   study.open_ms = open_ms_;
   study.total_ms = milliseconds_since(begin);
+  study.peak_memory_mb = peak_memory_mb();
   return finish(run);
 }
 

@@ -77,7 +77,8 @@ struct StudyResult {
   // Volatile facts: do not change the meaning of a result.
   int threads = 1, batch = 1;
   double open_ms = 0, total_ms = 0;
-  double reading_ms = 0;  // of total_ms: files read, decoded, sorted, reformatted
+  double reading_ms = 0;      // of total_ms: files read, decoded, sorted, reformatted
+  double peak_memory_mb = 0;  // of the process so far, in MiB
 };
 
 inline constexpr const char* kResearchLabel = "Research use only. Not for diagnostic use.";

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "config/json.h"
@@ -136,6 +137,56 @@ Picture landscape() {
   return picture;
 }
 
+// Grey of bone at a signed depth below its surface, in pixels: a bright rim of three pixels, darker marrow.
+double bone(double depth, double around) {
+  return depth < 0 ? around : depth < 3 ? 225 : 140;
+}
+
+// How deep a place lies in an ellipse, about.
+double in_ellipse(double x, double y, double cx, double cy, double rx, double ry) {
+  return (1 - std::hypot((x - cx) / rx, (y - cy) / ry)) * std::min(rx, ry);
+}
+
+Picture drawn(int width, int height, const std::function<double(double, double)>& grey) {
+  Picture picture = blank(width, height);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const size_t at = static_cast<size_t>(y * width + x);
+      const double grain = static_cast<double>(cases::random_bits(10, at) % 17) - 8;
+      picture.value[at] = static_cast<uint16_t>(std::clamp(grey(x, y) + grain, 0.0, 255.0));
+    }
+  }
+  return picture;
+}
+
+// A knee from the side: four bones with rims, none over the other like vertebrae, in soft tissue and air.
+Picture knee() {
+  return drawn(512, 640, [](double x, double y) {
+    double grey = std::abs(x - 256 + 10 * std::sin(y * 0.01)) < 150 ? 62 : 0;
+    grey = bone(std::min(38 - std::abs(x - 240 - 0.05 * y), 300 - y), grey);          // femur
+    grey = std::max(grey, bone(in_ellipse(x, y, 262, 285, 78, 55), 0));               // its condyle
+    grey = bone(in_ellipse(x, y, 140, 250, 22, 42), grey);                            // kneecap
+    grey = bone(std::min(34 + 1500 / (y - 310) - std::abs(x - 258), y - 356), grey);  // tibia
+    return y > 380 ? bone(std::min(10 - std::abs(x - 330), y - 400), grey) : grey;    // fibula
+  });
+}
+
+// A chest from the front: dark lungs crossed by ribs, heart and belly, and the shadow of a spine behind them.
+Picture chest() {
+  return drawn(800, 760, [](double x, double y) {
+    const double side = std::abs(x - 400);
+    double grey = in_ellipse(x, y, 400, 420, 380, 470) > 0 ? 120 : 10;
+    const bool lung = in_ellipse(x, y, x < 400 ? 235 : 565, 360, 130, 270) > 0;
+    if (lung) grey = 45;
+    const double rib = std::fmod(y + 0.0011 * (side - 60) * (side - 60) + 900, 62);
+    if (side > 40 && side < 330 && y < 620 && rib < 16) grey += rib < 3 || rib > 13 ? 45 : 28;
+    if (in_ellipse(x, y, 455, 470, 120, 110) > 0) grey = std::max(grey, 150.0);
+    if (y > 600 + 0.001 * side * side) grey = 165;
+    if (side < 26) grey += std::fmod(y, 44) < 6 ? -4 : 14;
+    return grey;
+  });
+}
+
 // BI-18, BI-21: what shows no spine ends in "indeterminate", never in "negative".
 TEST(Demo, PicturesWithoutASpineAreIndeterminate) {
   const auto pipeline = open_demo(0, 2);
@@ -144,8 +195,9 @@ TEST(Demo, PicturesWithoutASpineAreIndeterminate) {
   for (size_t i = 0; i < noise.value.size(); ++i)
     noise.value[i] = static_cast<uint16_t>(cases::random_bits(4, i) % 256);
   for (uint16_t& v : constant.value) v = 128;
-  const std::pair<const char*, Picture> pictures[] = {
-      {"black", blank(743, 619)}, {"constant", constant}, {"noise", noise}, {"landscape", landscape()}};
+  const std::pair<const char*, Picture> pictures[] = {{"black", blank(743, 619)}, {"constant", constant},
+                                                      {"noise", noise},           {"landscape", landscape()},
+                                                      {"knee", knee()},           {"chest", chest()}};
   for (const auto& [name, picture] : pictures) {
     const SliceResult slice = pipeline->diagnose(picture, name);
     EXPECT_EQ(slice.status, "indeterminate") << name << " with " << slice.vertebrae.size() << " boxes";

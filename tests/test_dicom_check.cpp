@@ -102,6 +102,15 @@ TEST(DicomUsable, NumbersOfThePixels) {
   EXPECT_EQ(frame_bytes(bits), 2u);
 }
 
+TEST(Uids, NumbersAndDots) {
+  for (const char* uid : {"1", "0", "1.2.840.10008.1.2", "2.25.0.10"}) EXPECT_TRUE(is_uid(uid)) << uid;
+  EXPECT_TRUE(is_uid(std::string(64, '1')));
+  EXPECT_FALSE(is_uid(std::string(65, '1')));
+  for (const char* text : {"", ".", "1.", ".1", "1..2", "1.02", "00", "1.2a", "1 2", "not a uid"}) {
+    EXPECT_FALSE(is_uid(text)) << text;
+  }
+}
+
 // ---- stored values -------------------------------------------------------------------------------------------------
 
 Result<std::vector<int32_t>> stored(int bits, bool is_signed, const std::vector<uint32_t>& words,

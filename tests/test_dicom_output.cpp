@@ -321,7 +321,7 @@ TEST_F(DicomOutput, WhatCannotBeWrittenIsRefusedBeforeTheNetworksRun) {
   };
   const Row rows[] = {
       {"no frame of reference", [](DicomForge& f) { f.remove(kFrameOfReference); }, 4, "E_GEOM_MISSING"},
-      {"frame of reference", [](DicomForge& f) { f.text(kFrameOfReference, "UI", "not a uid"); }, 1, "E_INTERNAL"},
+      {"frame of reference", [](DicomForge& f) { f.text(kFrameOfReference, "UI", "not a uid"); }, 4, "E_DICOM_VALUE"},
       {"no date", [](DicomForge& f) { f.remove(kStudyDate); }, 4, "E_DICOM_VALUE"},
       {"name of another kind", [](DicomForge& f) { f.set(kPatientName, "UN", "Nobody"); }, 4, "E_DICOM_VALUE"},
       {"long name", [](DicomForge& f) { f.text(kPatientName, "PN", std::string(9000, 'N')); }, 4, "E_DICOM_VALUE"},

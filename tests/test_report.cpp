@@ -126,6 +126,7 @@ TEST(ReportJson, HashCoversExactlyTheDeterministicPart) {
   other.open_ms = 1;
   other.total_ms = 2;
   other.reading_ms = 3;
+  other.peak_memory_mb = 4;
   other.slices[0].milliseconds["detector"] = 99;
   facts.time_utc = "2025-01-01T00:00:00Z";
   facts.host = "another";

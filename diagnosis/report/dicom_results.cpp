@@ -5,6 +5,7 @@
 #include "diagnosis/report/preview.h"
 #include "diagnosis/report/structured_report.h"
 #include "diagnosis/report/text.h"
+#include "diagnosis/studies/dicom_check.h"
 #include "weights/sha256.h"
 
 namespace spinert {
@@ -47,6 +48,12 @@ Result<DicomResults> DicomResults::start(const StudyResult& study, const SliceSo
     return error(ErrorId::E_GEOM_MISSING, "the series has no FrameOfReferenceUID, and places in a report need one",
                  study.examination.series_uid)
         .hint("Leave --dicom-output out, or export the series with the attribute.");
+  }
+  if (!is_uid(study.examination.frame_of_reference_uid)) {
+    return error(ErrorId::E_DICOM_VALUE, "FrameOfReferenceUID is no UID, and places in a report need one",
+                 study.examination.series_uid)
+        .expected("numbers and dots, at most 64 characters", study.examination.frame_of_reference_uid)
+        .hint("Leave --dicom-output out, or export the series again.");
   }
   DicomResults results(readers, std::move(spill));
   results.files_.assign(files.begin(), files.end());

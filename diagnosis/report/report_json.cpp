@@ -96,6 +96,7 @@ void write_volatile(JsonText& json, const StudyResult& study, const ReportFacts&
   json.key("command_line").text(facts.command_line);
   json.key("threads").integer(study.threads);
   json.key("batch").integer(study.batch);
+  json.key("peak_memory_mb").number(study.peak_memory_mb);
   json.key("timings").begin_object();
   json.key("open_ms").number(study.open_ms);
   json.key("total_ms").number(study.total_ms);

@@ -1,12 +1,15 @@
 // dicom_check.cpp - the rules of BI-05, BI-13, BI-16a and BI-19.
 #include "diagnosis/studies/dicom_check.h"
 
+#include <algorithm>
+
 #include "diagnosis/images/limits.h"
 
 namespace spinert {
 namespace {
 
 constexpr char kCtImage[] = "1.2.840.10008.5.1.4.1.1.2";
+constexpr size_t kMaxUid = 64;
 constexpr char kConventional[] = "Give original CT slices, one per file.";
 
 std::string size_text(const DicomFacts& facts) {
@@ -19,6 +22,17 @@ Status bad_value(const char* attribute, const std::string& expected, int got) {
 }
 
 }  // namespace
+
+bool is_uid(std::string_view text) {
+  if (text.empty() || text.size() > kMaxUid) return false;
+  for (size_t begin = 0; begin <= text.size();) {
+    const std::string_view part = text.substr(begin, text.find('.', begin) - begin);
+    if (part.empty() || (part.size() > 1 && part[0] == '0')) return false;
+    if (!std::ranges::all_of(part, [](char c) { return '0' <= c && c <= '9'; })) return false;
+    begin += part.size() + 1;
+  }
+  return true;
+}
 
 Status check_pixel_facts(const DicomFacts& facts) {
   constexpr int kMaxSide = static_cast<int>(kMaxPictureSide);

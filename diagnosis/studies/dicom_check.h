@@ -6,11 +6,15 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "diagnosis/studies/dicom_file.h"
 #include "kernels/base/status.h"
 
 namespace spinert {
+
+// A UID as DICOM writes them (PS3.5, section 9): numbers without leading zeros between dots, at most 64 characters.
+bool is_uid(std::string_view text);
 
 // Whether the numbers that describe the pixels make sense together: E_DICOM_DIM (rows, columns), E_DICOM_VALUE
 // (frames, samples, BitsAllocated 1, 8, 16 or 32, BitsStored, HighBit).

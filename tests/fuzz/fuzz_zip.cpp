@@ -1,23 +1,15 @@
 // fuzz_zip.cpp - any bytes as a zip archive of DICOM files: listed, each entry's first bytes and all of them. What is
 // read has the size that was declared and begins with what was shown of it.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <string>
 
 #include "diagnosis/studies/dicom_archive.h"
-#include "tests/fuzz/fuzz_bytes.h"
+#include "tests/fuzz/fuzz_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace spinert;
   constexpr uint64_t kMaxEntry = 1 << 20;
   constexpr size_t kHead = 1024;
-  // The reader takes a path.
-  static const int file = memfd_create("zip", MFD_CLOEXEC);
-  static const std::string path = "/proc/self/fd/" + std::to_string(file);
-  FUZZ_CHECK(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == static_cast<ssize_t>(size));
-  const auto archive = DicomArchive::open(path);
+  const auto archive = DicomArchive::open(fuzz_path(data, size));
   if (!archive.ok()) {
     FUZZ_CHECK(exit_code(archive.status().id()) >= 4 && exit_code(archive.status().id()) <= 9);
     return 0;
