@@ -129,8 +129,8 @@ def _pass(studies: list[Study], indices: list[int], size: int, job: Job, chosen:
 
 @ray.remote(num_cpus=0)
 class _Pass:
-    """A process of its own, for the actors of a pass, also those that wait for a place, end with it: Ray Data lets them go
-    only when nothing names them any more, and until then they hold the cores that the next pass waits for."""
+    """A process of its own, because its actors end with it. Ray Data lets them go only when nothing refers to them any
+    more, and until then they hold the cores that the next pass waits for."""
 
     def rows(self, items: list[Row], size: int, job: Job, chosen: Plan) -> Iterator[list[Row]]:
         context = ray.data.DataContext.get_current()
