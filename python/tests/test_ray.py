@@ -238,9 +238,9 @@ class Parts(unittest.TestCase):
                                          ([{"CPU": 0}, big], {"threads": 4}, (2, 4, 0)),
                                          ([big, card], {"device": "cuda"}, (2, 8, 1))]:
             self.assertEqual(plan(nodes, **arguments), wanted)
-        for nodes, arguments in [([{"CPU": 0}], {}), ([big], {"device": "cuda"}), ([big], {"threads": 9})]:
+        for node, arguments in [({"CPU": 8, "memory": 1 << 29}, {}), (big, {"device": "cuda"}), (big, {"threads": 9})]:
             with self.assertRaises(spinert.DeviceError):
-                plan(nodes, **arguments)
+                plan([node], **arguments)
 
     def test_settings(self):
         said = reports.settings("diagnose --threads 2 --threshold 0.50 --fast true --isa avx2 --prefer qform")

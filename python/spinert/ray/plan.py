@@ -30,10 +30,10 @@ def plan(nodes: Sequence[Mapping[str, float]], device: str | None = None, thread
             raise DeviceError(8, "E_DEVICE", "no node of the cluster has a card. Take --device cpu.")
         share = max(1, min(cores // count for count, cores in cards))
         return Plan(actors or sum(count for count, _ in cards), threads or share, 1)
-    cores = [(int(node["CPU"]), max(1, int(node.get("memory", 0)) // ENGINE_MEMORY)) for node in nodes
-             if node.get("CPU", 0) >= 1]
+    cores = [(int(node["CPU"]), int(node["memory"]) // ENGINE_MEMORY) for node in nodes
+             if node.get("CPU", 0) >= 1 and node.get("memory", 0) >= ENGINE_MEMORY]
     each = threads or max((math.ceil(count / room) for count, room in cores), default=1)
     fit = sum(min(count // each, room) for count, room in cores)
     if fit == 0:
-        raise DeviceError(8, "E_DEVICE", f"no node of the cluster has the cores for an engine (expected {each})")
+        raise DeviceError(8, "E_DEVICE", f"no node has the cores and 1 GiB for an engine (expected {each} cores)")
     return Plan(actors or fit, each, 0)

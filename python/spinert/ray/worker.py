@@ -43,7 +43,7 @@ def open_engine(job: Job) -> Engine:
     """The same model and the same library on every node, or none of its results."""
     if build() != job.build:
         raise DeviceError(8, "E_DEVICE", f"this node has another libspinert (expected {job.build}, got {build()})")
-    return Engine(**job.engine, model_sha256=job.key.model_sha256)
+    return Engine(**{**job.engine, "model_sha256": job.key.model_sha256})
 
 
 class Worker:
