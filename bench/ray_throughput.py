@@ -19,7 +19,7 @@ def main() -> None:
     studies = spinert.ray.find_studies(sys.argv[2:])
     # Ray's workers are nice (15) unless told otherwise: beside other work the two sides would not be treated alike.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-    ray.init("local", include_dashboard=False, num_cpus=cores, object_store_memory=200 << 20)
+    ray.init("local", include_dashboard=False, num_cpus=cores, object_store_memory=200 << 20, log_to_driver=False)
     for _ in range(int(sys.argv[1])):
         with tempfile.TemporaryDirectory() as place:
             begin = time.monotonic()
