@@ -1,0 +1,1 @@
+"""spinert-serve: studies over HTTP, one after the other through one engine (docs/service.md)."""

@@ -1,0 +1,7 @@
+"""python -m spinert.serve"""
+
+import sys
+
+from .main import main
+
+sys.exit(main())
