@@ -5,7 +5,8 @@
 #   include/spinert.h                                 the interface that is kept compatible
 #   include/spinert/...                               the C++ headers, for libspinert.a of the same version alone
 #   lib/cmake/spinert, lib/pkgconfig/spinert.pc       find_package(spinert CONFIG), pkg-config spinert
-#   share/spinert, share/man/man1                     schemas, the demo model (component "models"), the manual page
+#   share/spinert                                     schemas, the demo model (component "models")
+# cmake/package.cmake adds manual pages and documents.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -54,7 +55,6 @@ install(DIRECTORY kernels config weights graph runtime diagnosis COMPONENT devel
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/spinert FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
 install(FILES diagnosis/report/report.schema.json diagnosis/evaluation/evaluation.schema.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/spinert COMPONENT program)
-install(FILES docs/spinert.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
 install(FILES models/spine-demo.safetensors models/spine-demo.calibration.json
         DESTINATION ${CMAKE_INSTALL_DATADIR}/spinert COMPONENT models)
 

@@ -80,7 +80,7 @@ for document in $(git ls-files -co --exclude-standard '*.md'); do
   while read -r path; do
     [ -e "$path" ] || [ -e "$(dirname "$document")/$path" ] || git check-ignore -q "$path" ||
       fail "$document names $path, which does not exist"
-  done < <(grep -ohE '`(api|apps|bench|config|converter|diagnosis|docs|examples|graph|kernels|models|python|runtime|script|tests|weights)/[A-Za-z0-9_./-]+`' "$document" | tr -d '`' | sort -u)
+  done < <(grep -ohE '`(api|apps|bench|config|converter|diagnosis|docs|examples|graph|kernels|models|packaging|python|runtime|script|tests|weights)/[A-Za-z0-9_./-]+`' "$document" | tr -d '`' | sort -u)
   while read -r link; do
     [ -e "$(dirname "$document")/${link%%#*}" ] || fail "$document links to $link, which does not exist"
   done < <(grep -ohE '\]\([A-Za-z0-9_./#-]+\)' "$document" | sed -E 's/^\]\(//; s/\)$//' | grep -v '^#' | sort -u)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _abi
-from .errors import BY_CODE, Error
+from .errors import BY_CODE, Cancelled, Error
 from .results import Study, study_of
 
 _library = _abi.load()
@@ -203,8 +203,10 @@ class Engine:
         failed = _error(error, status) if status != 0 else None
         if told.raised:
             raise told.raised
-        # Of several studies each row has its own code; of one, and without any, the run's error is the error.
-        if failed and status not in _KEPT and len(rows) < 2:
+        # Of several studies each row has its own code; of one, and without any, the run's error is the error. One that
+        # no row has is the run's as well: it was stopped, or the table of the studies could not be written.
+        codes = {row.exit_code for row in rows} if len(rows) > 1 else set()
+        if failed and status not in _KEPT and (isinstance(failed, Cancelled) or status not in codes):
             raise failed
         return rows
 

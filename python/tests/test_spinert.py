@@ -2,12 +2,14 @@
 program, and MAKE_MODEL, the maker of the reduced model; runs under unittest and pytest."""
 
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +57,29 @@ class Spinert(unittest.TestCase):
         self.assertIn("slice", seen)
         with self.assertRaises(spinert.OutputError):
             self.engine.diagnose_paths([self.slice], folder)
+
+    def test_a_run_of_several_studies_that_is_stopped(self) -> None:
+        # NIfTI-1: 16-bit voxels of 3 mm with the axes of the patient.
+        header = struct.pack("<i36xh", 348, 3)
+        header += struct.pack("<7h14xhh2x8f", 24, 24, 24, 1, 1, 1, 1, 4, 16, 1, 3, 3, 3, 0, 0, 0, 0)
+        header += struct.pack("<3f3xB", 352, 1, 0, 2)
+        header = header.ljust(252, b"\0") + struct.pack("<2h24x12f", 0, 1, 3, 0, 0, 0, 0, 3, 0, 0, 0, 0, 3, 0)
+        header = header.ljust(344, b"\0") + b"n+1\0" + bytes(4)
+        paths = []
+        for name in ("a.nii", "b.nii"):
+            paths.append(Path(self.folder.name) / name)
+            paths[-1].write_bytes(header + np.linspace(-1000, 1000, 24**3).astype("<i2").tobytes())
+        seen: list[str] = []
+
+        def stop_in_the_second(event: dict[str, Any]) -> bool:
+            seen.append(event["kind"])
+            return "study" in seen and event["kind"] == "slice"  # "study": the first one has ended
+
+        with self.assertRaises(spinert.Cancelled):
+            self.engine.diagnose_paths(paths, Path(self.folder.name) / "stopped", progress=stop_in_the_second)
+        self.assertIn("study", seen)
+        rows = self.engine.diagnose_paths(paths, Path(self.folder.name) / "whole")
+        self.assertEqual([row.name for row in rows], ["a.nii", "b.nii"])
 
     def test_arrays(self) -> None:
         want = self.engine.diagnose(self.array).slices[0]
