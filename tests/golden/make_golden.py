@@ -83,7 +83,7 @@ def golden_slice(pipeline: torch_pipeline.Pipeline, path: Path, count: int) -> d
 
     def on_detector(name: str, tensor: torch.Tensor) -> None:
         if name == "proposals":
-            proposals.extend([number(v) for v in row] for row in tensor[:ROWS].tolist())
+            proposals.extend([round(v, 3) for v in row] for row in tensor[:ROWS].tolist())
         detector(name, tensor)
 
     with stages.watch_detector(pipeline.detector, on_detector):
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("weights", nargs="?", type=Path, metavar="MODEL", help="SpineRT model file")
     parser.add_argument("slices", nargs="*", type=Path, metavar="SLICE", help="PNG pictures")
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--samples", type=int, default=6, help="positions per stage (default 6)")
+    parser.add_argument("--samples", type=int, default=4, help="positions per stage (default 4)")
     torch_pipeline.add_weight_options(parser)
     options = parser.parse_args()
     slices = list(options.slices)
