@@ -2,32 +2,18 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <map>
-#include <sstream>
 
 #include "bench/timing.h"
 #include "diagnosis/pipeline.h"
 #include "kernels/place/place.h"
 #include "kernels/registry.h"
+#include "runtime/aligned_buffer.h"
 #include "weights/model_file.h"
 
 namespace spinert::bench {
 namespace {
-
-double peak_rss_mb() {
-  // Not getrusage: its maximum outlives exec and would show the memory of the parent.
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with("VmHWM:")) continue;
-    std::istringstream words(line.substr(6));
-    double kibibytes = 0;
-    words >> kibibytes;
-    return kibibytes / 1024;
-  }
-  return 0;
-}
 
 // Places the picture on the whole canvas.
 Status place(const Picture& picture, const Tensor& canvas) {
@@ -279,7 +265,7 @@ Result<StageRow> bench_stage(const StageOptions& options, const Picture& picture
   } else {
     return error(ErrorId::E_USAGE, "no such stage", "--stage").expected("detector, classifier or slice", options.stage);
   }
-  row.peak_rss_mb = peak_rss_mb();
+  row.peak_rss_mb = peak_memory_mb();
   return row;
 }
 

@@ -1,7 +1,5 @@
 #include "diagnosis/diagnose_run.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <ctime>
 #include <fstream>
@@ -10,6 +8,7 @@
 #include "diagnosis/report/text.h"
 #include "diagnosis/studies/dicom_archive.h"
 #include "kernels/base/thread_pool.h"
+#include "runtime/aligned_buffer.h"
 
 namespace spinert {
 namespace {
@@ -35,12 +34,6 @@ std::string processor_name() {
     if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
   }
   return {};
-}
-
-double peak_memory_mb() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  return static_cast<double>(used.ru_maxrss) / 1024;
 }
 
 int reader_count(int threads) {
@@ -146,27 +139,30 @@ int DiagnoseRun::batch() {
   ResumeKey key;
   if (const auto hash = pipeline_->engine().file_sha256(); hash.ok()) key.model_sha256 = hash.value();
   key.command_line = request_.used_options;
-  for (const StudyInput& input : studies_) {
-    if (stop_number() != 0) break;
+  const auto next = [&](const StudyInput& input) {
     const std::string folder = output.value().folder() + "/" + input.name;
     listener_.study(rows_.size() + 1, studies_.size(), input.name);
     if (request_.resume) key.files_sha256 = study_sha256(input);
     if (const auto finished = request_.resume ? finished_row(folder, input.name, key) : std::nullopt) {
       listener_.kept();
       keep(*finished, finished->exit_code, folder);
-      readers_.kept().forget(input.dicom);
-      continue;
+      return;
     }
     auto opened = StudyOutput::open(folder, how, request_.inputs);
     if (!opened.ok()) {
       listener_.problem(opened.status());
       BatchRow row{input.name, {}, "failed", "review", std::string(error_name(opened.status().id())), 0, 0};
       keep(std::move(row), exit_code(opened.status().id()), {});
-      continue;
+      return;
     }
     StudyRun run(std::move(opened).value(), facts_, listener_);
     const int code = one(run, input, Clock::now());
     keep(batch_row(input.name, run.study()), code, run.folder());
+  };
+  for (const StudyInput& input : studies_) {
+    if (stop_number() != 0) break;
+    next(input);
+    readers_.kept().forget(input.dicom);
   }
   // Half a table could be taken for a whole one; what is finished stays for --resume.
   if (stop_number() != 0) {
@@ -201,9 +197,7 @@ int DiagnoseRun::one(StudyRun& run, const StudyInput& input, Clock::time_point b
   StudyResult& study = run.study();
   study.demo_model = request_.demo_model;
   if (request_.pipeline.canvas) study.canvas = canvas_name(*request_.pipeline.canvas);
-  const Status status = look_at(run, input);
-  readers_.kept().forget(input.dicom);
-  if (!status.ok()) return fail(run, status);
+  if (const Status status = look_at(run, input); !status.ok()) return fail(run, status);
   study.open_ms = open_ms_;
   study.total_ms = milliseconds_since(begin);
   study.peak_memory_mb = peak_memory_mb();

@@ -9,6 +9,8 @@
 #include <ctime>
 #include <fstream>
 #include <limits>
+#include <sstream>
+#include <string>
 #include <utility>
 
 #include "kernels/base/checked.h"
@@ -87,6 +89,19 @@ bool AlignedBuffer::take_large_pages(ThreadPool& pool) {
 void AlignedBuffer::prefer_large_pages() {
   const int64_t whole = bytes_ / kLargePage * kLargePage;
   if (whole > 0) madvise(data_, static_cast<size_t>(whole), MADV_HUGEPAGE);
+}
+
+double peak_memory_mb() {
+  // Not getrusage: its maximum outlives exec and would show the memory of the parent.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("VmHWM:")) continue;
+    std::istringstream words(line.substr(6));
+    double kibibytes = 0;
+    words >> kibibytes;
+    return kibibytes / 1024;
+  }
+  return 0;
 }
 
 int64_t usable_memory() {

@@ -49,4 +49,7 @@ class AlignedBuffer {
 // grants address space far beyond that and kills the process when the pages are touched.
 int64_t usable_memory();
 
+// MiB that this process had in memory at once, at most, so far; 0 where the system does not say.
+double peak_memory_mb();
+
 }  // namespace spinert

@@ -10,16 +10,10 @@ namespace spinert {
 namespace {
 
 using test::axial_slice;
+using test::expect_error;
 
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 const double kInf = std::numeric_limits<double>::infinity();
-
-void expect_error(const Status& status, ErrorId id, const std::vector<std::string>& parts) {
-  EXPECT_EQ(status.id(), id) << status.to_string();
-  for (const std::string& part : parts) {
-    EXPECT_NE(status.message().find(part), std::string::npos) << part << " is not in: " << status.message();
-  }
-}
 
 DicomFile file_of(std::vector<int32_t> stored) {
   DicomFile file{axial_slice(0), std::move(stored)};

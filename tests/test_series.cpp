@@ -16,6 +16,7 @@ namespace {
 
 using test::axial_slice;
 using test::axial_stack;
+using test::expect_error;
 
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 const double kInf = std::numeric_limits<double>::infinity();
@@ -24,13 +25,6 @@ Result<SeriesGeometry> arrange(const std::vector<DicomFacts>& files, int allow_g
   std::vector<size_t> all(files.size());
   std::iota(all.begin(), all.end(), size_t{0});
   return arrange_series(files, all, allow_gaps);
-}
-
-void expect_error(const Status& status, ErrorId id, const std::vector<std::string>& parts) {
-  EXPECT_EQ(status.id(), id) << status.to_string();
-  for (const std::string& part : parts) {
-    EXPECT_NE(status.message().find(part), std::string::npos) << part << " is not in: " << status.message();
-  }
 }
 
 void expect_near(const Vec3& got, const Vec3& wanted, double tolerance = 1e-9) {

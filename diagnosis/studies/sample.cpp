@@ -144,10 +144,6 @@ void flip_rows(HuSlice& slice) {
   slice.plane.row_step = -1 * slice.plane.row_step;
 }
 
-}  // namespace
-
-namespace {
-
 // How a plane is sampled. `across` is the axis that it keeps, if it keeps one, `p` that of its columns, `q` of its
 // rows.
 struct Way {

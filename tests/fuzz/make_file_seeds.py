@@ -10,7 +10,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-SEEDS = Path(__file__).with_name("seeds")
+from make_seeds import write
+
 SIDE = 64  # the least that is read
 
 
@@ -73,12 +74,6 @@ def pth() -> bytes:
         for name, data in (("data.pkl", pickle), ("data/0", struct.pack("<6f", *range(6))), ("version", b"3\n")):
             out.writestr(zipfile.ZipInfo(f"archive/{name}"), data)
     return file.getvalue()
-
-
-def write(target: str, name: str, data: bytes) -> None:
-    path = SEEDS / target / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
 
 
 def main() -> None:
