@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "diagnosis/studies/hounsfield.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/slices.h"
 
 namespace spinert {

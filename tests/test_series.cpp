@@ -9,6 +9,7 @@
 
 #include "diagnosis/studies/hounsfield.h"
 #include "diagnosis/studies/series.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/slices.h"
 
 namespace spinert {

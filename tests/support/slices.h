@@ -1,14 +1,10 @@
-// slices.h - the facts of CT slices as a scanner would write them, for tests of the geometry; and what is
-// expected where they cannot be used.
+// slices.h - the facts of CT slices as a scanner would write them, for tests of the geometry.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
 #include "diagnosis/studies/dicom_file.h"
-#include "kernels/base/status.h"
 
 namespace spinert::test {
 
@@ -41,14 +37,6 @@ inline std::vector<DicomFacts> axial_stack(int count, double step, double first 
   std::vector<DicomFacts> stack;
   for (int i = 0; i < count; ++i) stack.push_back(axial_slice(first + step * i));
   return stack;
-}
-
-// The id, and texts that its message must hold.
-inline void expect_error(const Status& status, ErrorId id, const std::vector<std::string>& parts) {
-  EXPECT_EQ(status.id(), id) << status.to_string();
-  for (const std::string& part : parts) {
-    EXPECT_NE(status.message().find(part), std::string::npos) << part << " is not in: " << status.message();
-  }
 }
 
 }  // namespace spinert::test
