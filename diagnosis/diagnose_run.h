@@ -23,6 +23,7 @@ struct DiagnoseRequest {
   bool resume = false;
   bool dicom_output = false;  // also DICOM files (report/dicom_results.h)
   std::string dicom_time;     // see there
+  bool slice_output = false;  // also the slices as PNG files (report/slice_files.h)
   std::string used_options;   // for the report: without paths
   std::string dicom_program;  // empty: find_dicom_program()
 };

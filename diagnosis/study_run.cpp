@@ -26,8 +26,10 @@ Status StudyRun::look_at(Pipeline& pipeline, SliceSource& source, const RunContr
     SPINERT_ASSIGN(Spill pixels, output_.spill());
     SPINERT_ASSIGN(dicom_, DicomResults::start(study_, source, *dicom_readers_, std::move(pixels), dicom_time_));
   }
+  if (slices_wanted_) slice_files_ = std::make_unique<SliceFiles>(source, output_);
+  SliceSource& slices = slice_files_ ? *slice_files_ : source;
   const auto keep = [&](SliceResult slice) { return take(std::move(slice), source.size()); };
-  return run_slices(pipeline, source, control, listener_, study_, keep, problem_);
+  return run_slices(pipeline, slices, control, listener_, study_, keep, problem_);
 }
 
 void StudyRun::fail(const Status& status, std::span<const std::string> paths) {
@@ -41,6 +43,7 @@ void StudyRun::fail(const Status& status, std::span<const std::string> paths) {
 
 // Writes what belongs to the slice alone and keeps what the table and the summary need.
 Status StudyRun::take(SliceResult slice, size_t total) {
+  if (slice_files_) SPINERT_TRY(slice_files_->status());
   const size_t index = study_.slices.size();
   SPINERT_ASSIGN(const std::string section, slice_section(study_, slice, index));
   SPINERT_TRY(sections_->append(section));
@@ -48,10 +51,7 @@ Status StudyRun::take(SliceResult slice, size_t total) {
   const RgbImage image = preview_image(study_, slice);
   SPINERT_ASSIGN(const std::vector<uint8_t> png, preview_png(image));
   if (dicom_) SPINERT_TRY(dicom_->add_picture(image));
-  std::string name = preview_name(slice.source);
-  for (int i = 2; !preview_names_.insert(name).second; ++i) {
-    name = preview_name(slice.source + '-' + std::to_string(i));
-  }
+  const std::string name = free_name(preview_names_, preview_name, slice.source);
   SPINERT_TRY(output_.add(name, {reinterpret_cast<const char*>(png.data()), png.size()}, slice.source));
   give_back(slice.preview);
   give_back(slice.candidates);
