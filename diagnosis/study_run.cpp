@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "diagnosis/report/nifti_mask.h"
 #include "diagnosis/report/preview.h"
 #include "diagnosis/report/report_html.h"
 #include "diagnosis/report/text.h"
@@ -22,6 +23,7 @@ Status StudyRun::look_at(Pipeline& pipeline, SliceSource& source, const RunContr
   SPINERT_ASSIGN(sections_, output_.spill());
   SPINERT_ASSIGN(slices_json_, output_.spill());
   begin_study(pipeline, source, study_);
+  if (mask_wanted_) SPINERT_TRY(check_mask(study_.examination));
   if (dicom_readers_) {
     SPINERT_ASSIGN(Spill pixels, output_.spill());
     SPINERT_ASSIGN(dicom_, DicomResults::start(study_, source, *dicom_readers_, std::move(pixels), dicom_time_));
@@ -63,8 +65,10 @@ Status StudyRun::take(SliceResult slice, size_t total) {
 
 Status StudyRun::publish() {
   // A study without a result, or a stopped one, leaves nothing that an archive could take for one.
-  if (dicom_ && !whole_run_failed_ && study_.status != "failed" && study_.exit_code < exit_code(ErrorId::E_CANCELLED)) {
-    SPINERT_TRY(dicom_->write(study_, facts_.tool, output_));
+  if (!whole_run_failed_ && study_.status != "failed" && study_.exit_code < exit_code(ErrorId::E_CANCELLED)) {
+    if (dicom_) SPINERT_TRY(dicom_->write(study_, facts_.tool, output_));
+    const PutParts mask = [this](const Put& put) { return write_nifti_mask(study_, put); };
+    if (mask_wanted_) SPINERT_TRY(output_.add_parts(kMaskName, mask));
   }
   const PutParts page = [this](const Put& put) -> Status {
     SPINERT_TRY(put(report_html_head(study_)));

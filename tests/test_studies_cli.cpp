@@ -145,6 +145,7 @@ TEST_F(StudiesCli, SlicesAsFiles) {
   EXPECT_EQ(read_picture(path("p/slice-p.png")).value().value, picture.value);
   EXPECT_FALSE(fs::exists(path("p/slice-broken.png")));
   EXPECT_FALSE(report("p")["slices"][0].contains("hu_offset"));
+  EXPECT_EQ(diagnose(path("p.png") + " --mask-output -o " + path("m")), 2) << "pictures lie nowhere";
   // Slices of an examination hold Hounsfield units and an offset, which the report tells.
   expect_looked_at(diagnose(path("s") + " --slice-output -o " + path("s1")), error());
   const json s = report("s1");
@@ -251,9 +252,10 @@ TEST_F(StudiesCli, ResumeDoesPicturesAgain) {
 
 TEST_F(StudiesCli, ANiftiVolumeIsReformatted) {
   make("v.nii", nifti());
-  expect_looked_at(diagnose(path("v.nii") + " -o " + path("a") + " --threads 2"), error());
+  expect_looked_at(diagnose(path("v.nii") + " -o " + path("a") + " --threads 2 --mask-output"), error());
   const json a = report("a");
   EXPECT_EQ(a["input"]["kind"], "nifti");
+  EXPECT_TRUE(fs::exists(path("a/mask.nii.gz")));
   EXPECT_EQ(a["input"]["transform"], "sform");
   const json& reformat = a["input"]["reformat"];
   EXPECT_EQ(reformat["mm_per_pixel"], 0.5);

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "diagnosis/report/nifti_mask.h"
 #include "diagnosis/report/study_output.h"
 #include "weights/file_reader.h"
 
@@ -26,7 +27,8 @@ bool ours(const std::string& name) {
   const auto gives = [&name](std::string_view prefix, std::string (*name_of)(const std::string&)) {
     return name.size() > prefix.size() + 4 && name.starts_with(prefix) && name_of(name.substr(prefix.size())) == name;
   };
-  return gives("preview-", preview_name) || gives("slice-", slice_file_name) || gives("dicom-", dicom_name);
+  return gives("preview-", preview_name) || gives("slice-", slice_file_name) || gives("dicom-", dicom_name) ||
+         name == kMaskName;
 }
 
 }  // namespace

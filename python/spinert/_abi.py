@@ -47,6 +47,7 @@ class RunOptions(_Struct):
         ("has_hu_offset", c.c_int32),
         ("overwrite", c.c_int32), ("resume", c.c_int32), ("allow_gaps", c.c_int32), ("transform", c.c_int32),
         ("fast", c.c_int32), ("dicom_output", c.c_int32), ("slice_output", c.c_int32),
+        ("mask_output", c.c_int32),
     ]
 
 
