@@ -68,7 +68,7 @@ class Arrivals:
 
     def make_jobs(self, quiet_seconds: float) -> None:
         """Of every study of which nothing came for so long, in the order in which they came to rest."""
-        for key in sorted(tuple(self._studies), key=lambda key: self._studies[key].last):
+        for key in sorted(self._studies, key=lambda key: self._studies[key].last):
             with self._lock:
                 try:
                     if time.monotonic() - self._studies[key].last >= quiet_seconds:

@@ -1,5 +1,5 @@
-"""What a peer can take from this process: bytes, seconds, connections, threads. pynetdicom leaves all of this open. What
-it has no answer to ends the association with an A-ABORT and a line that does not show what came."""
+"""What a peer can take from this process: bytes, seconds, connections. pynetdicom leaves all of this open, and dies of
+what it does not know, which here is answered by an A-ABORT and a line that does not show what came."""
 
 import socket
 import time
@@ -14,8 +14,8 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 from ..store import log
 
 MAX_PDU = 1 << 17  # announced, of data
-MAX_CONNECTIONS = 64  # those that have not said who they are among them
-_MAX_READ = 2 * MAX_PDU  # of any PDU; a request with every context there may be has less
+MAX_CONNECTIONS = 64  # also of those that have not said who they are
+_MAX_READ = 2 * MAX_PDU  # of any PDU
 _MAX_INSTANCE = 32 << 20  # held a few times while it is looked at; a slice of 512 x 512 has half a MiB
 _PIECE_SECONDS = 30  # for one PDU to come or an answer to go
 
@@ -43,13 +43,13 @@ class _Machine(StateMachine):
     def do_action(self, event: str) -> None:
         try:
             super().do_action(event)
-        except Exception as wrong:  # noqa: BLE001 - of pynetdicom and pydicom over what came, of any kind
-            association = self.dul.assoc
-            log.warning("dicom: %s sends what is no DICOM (%s)", association.requestor.address, type(wrong).__name__)
+        except Exception as wrong:  # noqa: BLE001 - of any kind
+            one = self.dul.assoc
+            log.warning("dicom: %s sends what is no DICOM (%s)", one.requestor.address, type(wrong).__name__)
             abort = A_ABORT_RQ()
             abort.source, abort.reason_diagnostic = 2, 0  # by the provider of the service
             self.dul.socket.send(abort.encode())
-            association.is_aborted, association.is_established, association._kill = True, False, True
+            one.is_aborted, one.is_established, one._kill = True, False, True
             self.dul.kill_dul()
 
 

@@ -30,7 +30,7 @@ class DicomSettings:
 def _title(text: str) -> str:
     if re.fullmatch(r"(?! )[ -?A-\[\]-~]{1,16}(?<! )", text):
         return text
-    raise argparse.ArgumentTypeError(f"expected an AE title: 1 to 16 ASCII characters without @ and \\, got {text!r}")
+    raise argparse.ArgumentTypeError(f"expected an AE title: 1 to 16 ASCII characters, no @ or \\, got {text!r}")
 
 
 def _allowed(text: str) -> Allowed:
@@ -50,15 +50,15 @@ def _destination(text: str) -> str:
 
 def add_options(parser: argparse.ArgumentParser, count: Callable[[str], int]) -> None:
     add = parser.add_argument_group("DICOM connection (docs/dicom-connection.md)").add_argument
-    add("--dicom-port", type=int, metavar="N", help="receive studies there; 0: any free one; default: none are received")
+    add("--dicom-port", type=int, metavar="N", help="of what is received, 0: any free one; default: nothing is")
     add("--dicom-host", default="127.0.0.1", metavar="ADDRESS", help="default: this machine only")
     add("--ae-title", type=_title, default="SPINERT", metavar="TITLE", help="ours; default: %(default)s")
     add("--allow-ae", type=_allowed, action="append", default=[], metavar="TITLE[@HOST]",
-        help="who may send, HOST an address or a network; may be repeated")
+        help="who may send, HOST an address or network; repeat it")
     add("--send-to", type=_destination, action="append", default=[], metavar="TITLE@HOST:PORT",
-        help="where results go; may be repeated")
+        help="where results go; repeat it")
     add("--stable-seconds", type=count, default=60, metavar="N",
-        help="a study runs when nothing of it came for so long; default: %(default)s")
+        help="a study runs when nothing came for so long; default: %(default)s")
 
 
 def dicom_settings(given: Any) -> DicomSettings | None:

@@ -19,7 +19,7 @@ from .figures import ASSOCIATIONS, INSTANCES
 from .guard import MAX_CONNECTIONS, MAX_PDU, Request, Server
 from .options import DicomSettings
 
-# What spinert-dicom decodes (docs/dicom.md), but for deflated data, which would have to be unpacked here to be looked at.
+# What spinert-dicom decodes (docs/dicom.md), but for deflated data: they would be unpacked here to be looked at.
 _SYNTAXES = ["1.2.840.10008.1.2" + more for more in (
     ".1", "", ".2", ".4.50", ".4.51", ".4.53", ".4.55", ".4.57", ".4.70", ".4.80", ".4.81", ".4.90", ".4.91", ".5")]
 _UID = re.compile(r"(?=.{1,64}\Z)(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*", re.ASCII)
@@ -43,15 +43,15 @@ class Receiver:
         self._settings, self._arrivals = settings, arrivals
         entity = AE(settings.title)
         entity.require_called_aet, entity.require_calling_aet = True, [title for title, _ in settings.allowed]
-        # Counts connections that have not said who they are, too; those that have are counted below.
         entity.maximum_associations, entity.maximum_pdu_size = MAX_CONNECTIONS, MAX_PDU
         entity.acse_timeout, entity.dimse_timeout, entity.network_timeout = 15, 60, 120
         entity.add_supported_context(Verification)
         entity.add_supported_context(CTImageStorage, _SYNTAXES)
         address = settings.host, settings.port
         self._server = entity.make_server(address, server_class=Server, request_handler=Request, evt_handlers=[
-            (evt.EVT_REQUESTED, self._requested), (evt.EVT_ACCEPTED, lambda _: ASSOCIATIONS.labels("accepted").inc()),
-            (evt.EVT_ABORTED, lambda _: ASSOCIATIONS.labels("aborted").inc()), (evt.EVT_C_STORE, self._store)])
+            (evt.EVT_REQUESTED, self._requested), (evt.EVT_C_STORE, self._store),
+            (evt.EVT_ACCEPTED, lambda _: ASSOCIATIONS.labels("accepted").inc()),
+            (evt.EVT_ABORTED, lambda _: ASSOCIATIONS.labels("aborted").inc())])
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -105,7 +105,7 @@ class Receiver:
                                 stop_when=lambda tag, *_: tag >= 0x7FE00000)
             found = [str(head[tag].value) for tag in _HEAD]
             has_pixels = stream.read(4) in (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
-        except Exception:  # noqa: BLE001 - pydicom raises many kinds; their texts name values of the patient
+        except Exception:  # noqa: BLE001 - of many kinds; their texts name values of the patient
             return "cannot_understand"
         if in_header or not has_pixels or not all(map(_UID.fullmatch, (*found, *said))):
             return "cannot_understand"

@@ -1,4 +1,4 @@
-"""A thread for each destination, which empties its part of the outbox by C-STORE: one that is down holds up no other."""
+"""A thread for each destination, which empties its part of the outbox by C-STORE: one that is down holds up none."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ class Sender:
                     if self._stopping.is_set() or not self._try(job, entry):
                         self._stopping.wait(_FIRST_SECONDS)
                         break
-            except Exception as wrong:  # noqa: BLE001 - a full disk, a job that was deleted; must not end the thread
+            except Exception as wrong:  # noqa: BLE001 - a full disk, a job that is gone; must not end the thread
                 log.error("dicom: sending to %s: %s", self._to, type(wrong).__name__)
                 self._stopping.wait(_FIRST_SECONDS)
 
