@@ -287,12 +287,20 @@ class Dicom(unittest.TestCase):
             self.addCleanup(client.close)
             client.sendall(what)
             return client
-        for first in (b"GET / HTTP/1.1\r\n\r\n", b"\4\0\0\0\0\x10" + bytes(16), request + b"\4\0\0\0\0\6\0\0\0\2\1\3"):
-            self.assertIn(b"\7\0\0\0\0\4", say(first).makefile("rb").read())  # an A-ABORT
+        no_command = say(request)
+        no_command.recv(9999)  # accepted
+        no_command.sendall(b"\4\0\0\0\0\6\0\0\0\2\1\3")
+        for client in (no_command, say(b"GET / HTTP/1.1\r\n\r\n"), say(b"\4\0\0\0\0\x10" + bytes(16))):
+            self.assertIn(b"\7\0\0\0\0\4", client.makefile("rb").read())  # an A-ABORT
+        endless = say(request)
+        endless.recv(9999)
+        with self.assertRaises(OSError):
+            for _ in range(1000):
+                endless.sendall(struct.pack(">HLLH", 0x400, 100006, 100002, 0x101) + bytes(100000))
         for cut in (b"\1\0\xff\xff\xff\xff" + bytes(99), half[:99], half):
             say(cut).shutdown(socket.SHUT_WR)
         say(half)
-        self.until(lambda: self.figure("associations", "accepted") == 4)
+        self.until(lambda: self.figure("associations", "accepted") == 5)
         self.send(self.slice(2))
         self.assertEqual(self.stop(signal.SIGTERM), 0)  # half an instance does not hold it up
         self.assertEqual(self.arriving(), 2)

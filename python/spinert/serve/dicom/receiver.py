@@ -56,13 +56,11 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        """No new association; those that are there get a few seconds to end."""
+        """No new association; those that are there get a few seconds to end, then they end with the process."""
         self._server.shutdown()
         end = time.monotonic() + _STOP_SECONDS
         while self._server.active_associations and time.monotonic() < end:
             time.sleep(0.05)
-        for association in self._server.active_associations:
-            association.dul.socket._shutdown_socket()  # abort() would wait for the rest of a PDU
 
     def _requested(self, event: evt.Event) -> None:
         association, request = event.assoc, event.assoc.requestor.primitive

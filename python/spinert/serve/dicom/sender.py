@@ -41,12 +41,16 @@ class Sender:
                     if self._stopping.is_set() or not self._try(job, entry):
                         self._stopping.wait(_FIRST_SECONDS)
                         break
-            except Exception as wrong:  # noqa: BLE001 - a full disk, a job that is gone; must not end the thread
-                log.error("dicom: sending to %s: %s", self._to, type(wrong).__name__)
+            except OSError as wrong:  # a full disk
+                log.error("dicom: what was sent to %s cannot be written (errno %s)", self._to, wrong.errno)
                 self._stopping.wait(_FIRST_SECONDS)
 
     def _try(self, job: Job, entry: dict[str, Any]) -> bool:
-        error, attempts = self._send(job), entry["attempts"] + 1
+        attempts = entry["attempts"] + 1
+        try:
+            error = self._send(job)
+        except Exception as wrong:  # noqa: BLE001 - a name that cannot be resolved, an association that broke, ...
+            error = type(wrong).__name__
         if error:
             log.warning("dicom: job %s to %s, attempt %d: %s", job.id, self._to, attempts, error)
             self._next[job.id] = time.monotonic() + min(_FIRST_SECONDS << min(attempts - 1, 20), _MOST_SECONDS)
@@ -83,8 +87,6 @@ class Sender:
                 if status and status not in _WARNINGS:
                     error = f"C-STORE status 0x{status:04X}"
             return error
-        except RuntimeError:
-            return "the association was broken off"
         finally:
             if association.is_established:
                 association.release()
