@@ -1,43 +1,29 @@
 // api.js - requests to the service. The token is asked for once and kept for this tab alone.
 import { ask } from "./dialogs.js";
 
-const KEY = "spinert.token";
-let asking = null;
+const KEY = "spinert.token", TIMEOUT_MS = 60000;
+let asking;
 
 export class Refusal extends Error {
   constructor(status, body) {
     super(body.message ?? "the service does not answer");
-    this.status = status;  // 0: no answer
-    this.error = body.error ?? "";
-    this.body = body;
+    Object.assign(this, { status, body, error: body.error });  // status 0: no answer
   }
-}
-
-async function askToken() {
-  // Many requests may find out at once; one dialog is enough.
-  asking ??= ask("Token", "This service wants a token. Its engineer has it.", { label: "Token", secret: true })
-    .then((token) => sessionStorage.setItem(KEY, token.trim())).finally(() => { asking = null; });
-  await asking;
 }
 
 export async function request(path, options = {}) {
-  for (;;) {
-    const token = sessionStorage.getItem(KEY);
-    const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-    let answer;
-    try {
-      answer = await fetch(`../v1/${path}`, { ...options, headers, signal: AbortSignal.timeout(60000) });
-    } catch {
-      throw new Refusal(0, {});
-    }
-    if (answer.ok) return answer;
-    if (answer.status === 401) {
-      // Another request may have brought a newer one meanwhile.
-      if (token === sessionStorage.getItem(KEY)) await askToken();
-      continue;
-    }
-    throw new Refusal(answer.status, await answer.json().catch(() => ({})));
+  const token = sessionStorage.getItem(KEY);
+  const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
+  const answer = await fetch(`../v1/${path}`, { ...options, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    .catch(() => { throw new Refusal(0, {}); });
+  if (answer.ok) return answer;
+  if (answer.status !== 401) throw new Refusal(answer.status, await answer.json().catch(() => ({})));
+  if (token === sessionStorage.getItem(KEY)) {  // else another request has brought a newer one
+    asking ??= ask("Token", "This service wants a token. Its engineer has it.", { secret: true })
+      .then((given) => sessionStorage.setItem(KEY, given)).finally(() => { asking = undefined; });
+    await asking;
   }
+  return request(path, options);
 }
 
 export const getJson = async (path) => (await request(path)).json();
@@ -46,10 +32,9 @@ export const postJson = async (path, body) => (await request(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
 
 export async function download(path, name) {
-  const url = URL.createObjectURL(await (await request(path)).blob());
   const link = document.createElement("a");
-  link.href = url;
+  link.href = URL.createObjectURL(await (await request(path)).blob());
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60000);
+  setTimeout(() => URL.revokeObjectURL(link.href), TIMEOUT_MS);
 }

@@ -1,35 +1,39 @@
 // dom.js - elements without HTML text: what comes from a report or a person is only ever a text node.
 
-export function el(tag, given = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(given)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name === "colour") made.style.setProperty("--k", value);
-    else made.setAttribute(name, value === true ? "" : value);
+export const $ = (id) => document.getElementById(id);
+
+// el("p.small", { id: "x", onclick: run, "--k": "red" }, "text", child, false)
+export function el(name, ...rest) {
+  const [tag, ...classes] = name.split("."), made = document.createElement(tag);
+  const given = rest[0]?.constructor === Object ? rest.shift() : {};
+  made.className = classes.join(" ");
+  for (const [key, value] of Object.entries(given)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key.startsWith("--")) made.style.setProperty(key, value);
+    else if (value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  made.append(...rest.flat().filter((one) => one || one === 0));
   return made;
 }
 
-export const $ = (id) => document.getElementById(id);
+// `key`: what presses it as well; shown on it.
+export const button = (text, key, run, given = {}) => el("button", { type: "button", "data-key": text, onclick: run,
+  "aria-keyshortcuts": key || false, ...given }, text, key && [" ", el("kbd", key)]);
 
 export function when(text) {
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? text : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 
 // Said to everyone: shown for a few seconds and read out.
 let fades;
 export function say(text) {
-  const line = $("said");
-  line.textContent = text;
-  line.classList.add("shown");
+  $("said").textContent = text;
+  $("said").classList.add("shown");
   clearTimeout(fades);
-  fades = setTimeout(() => line.classList.remove("shown"), 5000);
+  fades = setTimeout(() => $("said").classList.remove("shown"), 4000);
 }
 
-// Stays until it is dismissed or replaced: something is not as the reader may think.
+// Stays until it is dismissed: something is not as the reader may think.
 export function alarm(text) {
   $("alarm-text").textContent = text;
   $("alarm").hidden = !text;

@@ -1,58 +1,44 @@
-// main.js - what is shown for an address, who reviews, and the banner on what is saved.
-import { ask, open } from "./dialogs.js";
+// main.js - what is shown for an address, who reviews, the keys, and whether all is saved.
+import { ask, choose } from "./dialogs.js";
 import { $, alarm, el } from "./dom.js";
 import { openEditor } from "./editor.js";
 import { openList } from "./list.js";
 
-const NAME = "spinert.reviewer";
-let shown = { close() {}, keys: [] };
-let turn = 0;
+const NAME = "spinert.reviewer", DISK_FULL = 507;
+const nothing = { close() {}, keys: [] };
+let shown = nothing, turn = 0;
 
 function showName() {
   $("reviewer").textContent = `Reviewer: ${localStorage.getItem(NAME) ?? "nobody"}`;
 }
 
 async function askName() {
-  const name = await ask("Who reviews?", "Your name stands beside every correction that you make.",
-    { label: "Name", value: localStorage.getItem(NAME) ?? "", most: 64 });
-  localStorage.setItem(NAME, name.trim().replace(/\p{C}/gu, ""));
+  const name = await ask("Who reviews?", "Your name; it stands beside every correction that you make", { value: localStorage.getItem(NAME) ?? "" });
+  localStorage.setItem(NAME, name);
   showName();
-  return localStorage.getItem(NAME);
+  return name;
 }
 
-// `unsaved`: how many edits are on their way; `problem`: why they stay there.
-function showSaved(unsaved, problem) {
-  const line = $("saved");
-  line.className = problem ? "saved bad" : "saved";
-  const why = problem?.status === 507 ? "the disk of the service is full" : problem?.status ? problem.message
-    : "the service does not answer";
-  line.textContent = problem ? `${unsaved} not saved: ${why}. Kept here, tried again` : unsaved ? "Saving" : "All saved";
+// `count`: edits on their way; `problem`: why they stay there.
+function showSaved(count, problem) {
+  $("saved").className = problem ? "gap bad" : "gap soft";
+  $("saved").textContent = !problem ? (count ? "Saving" : "All saved")
+    : `${count} not saved: ${problem.status === DISK_FULL ? "the disk of the service is full" : problem.message}. Kept here and tried again`;
 }
 
 function help() {
-  const rows = shown.keys.map(([keys, text]) => el("tr", {}, el("td", {}, keys.map((key) =>
-    [el("kbd", {}, key), " "])), el("td", {}, text)));
-  return open("Keys", (close) => el("div", {},
-    el("table", { class: "keys" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Key"), el("th", { scope: "col" }, "What it does"))),
-      el("tbody", {}, rows)),
-    el("p", { class: "soft" }, "Mouse: wheel for slices, Ctrl and wheel for zoom, right button for the window, drag to pan. ",
-      "Touch: two fingers for zoom and pan."),
-    el("div", { class: "buttons" }, el("button", { class: "main", onclick: () => close() }, "Close"))), { escape: null, class: "wide" });
+  return choose("Keys", el("div", el("table", shown.keys.map(([keys, text]) => el("tr", el("th", { scope: "row" }, keys.map((key) => [el("kbd", key), " "])), el("td", text)))),
+    el("p.soft", "Mouse: wheel for slices, Ctrl and wheel for zoom, right button for the window. Touch: two fingers for zoom and pan.")), [["Close", null]]);
 }
 
 async function route() {
-  const mine = ++turn;
+  const mine = ++turn, [, job, study] = location.hash.match(/^#\/([0-9a-f]{32})\/([1-9][0-9]*)$/) ?? [];
   shown.close();
-  shown = { close() {}, keys: [] };
-  $("saved").textContent = "";
-  $("notice").textContent = "";
+  shown = nothing;
+  for (const id of ["saved", "notice"]) $(id).textContent = "";
   alarm("");
-  const [, job, study] = location.hash.match(/^#\/([0-9a-f]{32})\/([1-9][0-9]*)$/) ?? [];
-  $("main").replaceChildren(el("p", { class: "soft wait" }, "Loading"));
   try {
-    const who = job && (localStorage.getItem(NAME) ?? await askName());
-    if (mine !== turn) return;
-    const next = job ? await openEditor(job, Number(study), who, showSaved) : await openList();
+    const next = job ? await openEditor(job, Number(study), localStorage.getItem(NAME) ?? await askName(), showSaved) : await openList();
     if (mine !== turn) return next.close();
     shown = next;
     $("main").replaceChildren(next.root);
@@ -60,33 +46,27 @@ async function route() {
     (next.focus ?? $("main")).focus({ preventScroll: true });
     next.shown?.();
   } catch (problem) {
-    if (mine !== turn) return;
-    $("main").replaceChildren(el("h1", {}, "This cannot be shown"), el("p", {}, problem.message),
-      el("p", {}, el("a", { href: "#/" }, "All studies")));
+    if (mine === turn) $("main").replaceChildren(el("h1", "This cannot be shown"), el("p", problem.message));
   }
 }
 
 addEventListener("hashchange", route);
 addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input:not([type=range]), select, textarea, dialog");
-  if (typing || event.altKey || event.metaKey || event.isComposing) return;
-  const name = `${event.ctrlKey ? "Ctrl+" : ""}${event.shiftKey && event.key.length > 1 ? "Shift+" : ""}${event.key}`;
-  if (name === "?") return help();
-  // A focused button or slider keeps the keys that are its own.
-  if (event.target.closest("button, a") && ["Enter", " "].includes(event.key)) return;
-  if (event.target.closest("input[type=range]") && event.key.startsWith("Arrow")) return;
-  const found = shown.keys.find(([keys]) => keys.includes(name));
-  if (!found) return;
+  const { target, key, ctrlKey, shiftKey } = event;
+  if (event.altKey || event.metaKey || target.closest("input:not([type=range]), select, dialog")) return;
+  // A button, link or slider that has the focus keeps the keys that are its own.
+  if ((["Enter", " "].includes(key) && target.closest("button, a")) || (key.startsWith("Arrow") && target.closest("[type=range]"))) return;
+  const name = `${ctrlKey ? "Ctrl+" : ""}${shiftKey && key.length > 1 ? "Shift+" : ""}${key}`;
+  const run = name === "?" ? help : shown.keys.find(([keys]) => keys.includes(name))?.[2];
+  if (!run) return;
   event.preventDefault();
-  found[2](name);
+  run(name);
 });
 // A problem that nobody foresaw must not look like a page that works.
-for (const kind of ["error", "unhandledrejection"]) {
-  addEventListener(kind, (event) => alarm(`Something went wrong, reload the page: ${(event.reason ?? event.error)?.message ?? ""}`));
-}
+for (const kind of ["error", "unhandledrejection"]) addEventListener(kind, ({ reason, error }) => alarm(`Reload this page: ${(reason ?? error)?.message}`));
 $("reviewer").addEventListener("click", async () => {
-  const name = await askName();
-  if (shown.study) shown.study.who = name;
+  const who = await askName();
+  if (shown.study) shown.study.who = who;
 });
 $("help").addEventListener("click", help);
 $("alarm-close").addEventListener("click", () => alarm(""));

@@ -5,96 +5,69 @@ import { postJson } from "./api.js";
 
 const RETRY_MS = 2000;
 
-export const newId = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)),
-  (one) => one.toString(16).padStart(2, "0")).join("");
+export const newId = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (one) => one.toString(16).padStart(2, "0")).join("");
+export const same = (a, b) => a.slice === b.slice && a.kind === b.kind && a.vertebra === b.vertebra;
 
 export class Outbox {
-  // `told`: { sent(edit, answer), conflict(edit, current), refused(edit, refusal), changed(problem or null) }
+  // `told`: { sent(edit, answer), conflict(edit, current), refused(edit, refusal), changed() }
   constructor(job, study, told) {
-    this.path = `jobs/${job}/review?study=${study}`;
-    this.prefix = `spinert.edit.${job}.${study}.`;
-    this.told = told;
-    this.problem = null;
-    this.stopped = false;
-    this.edits = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).sort()
-      .map((key) => ({ ...JSON.parse(localStorage.getItem(key)), key, tried: true }));
-    this.running = false;
-    this.run();
+    const prefix = `spinert.edit.${job}.${study}.`;
+    Object.assign(this, { prefix, told, problem: null, stopped: false, running: false, number: 0, path: `jobs/${job}/review?study=${study}` });
+    this.edits = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).sort().map((key) => JSON.parse(localStorage.getItem(key)));
   }
 
   add(edit) {
-    const last = this.edits.at(-1);
-    if (last && !last.tried && edit.kind === "vertebra" && same(last, edit)) last.state = edit.state;
-    else {
-      this.number = Math.max(Date.now(), (this.number ?? 0) + 1);
-      this.edits.push({ ...edit, edit: newId(16), key: `${this.prefix}${this.number}`, tried: false });
-    }
+    this.number = Math.max(Date.now(), this.number + 1);
+    this.edits.push({ ...edit, edit: newId(16), at: `${this.prefix}${this.number}` });
     this.keep(this.edits.at(-1));
     this.run();
   }
 
-  keep({ key, tried, ...edit }) {
+  keep(edit) {
     try {
-      localStorage.setItem(key, JSON.stringify(edit));
-    } catch { /* Full or forbidden: the edit is still sent from memory. */ }
+      localStorage.setItem(edit.at, JSON.stringify(edit));
+    } catch { /* Full or forbidden: it is sent from memory all the same. */ }
   }
 
   drop(which) {
-    for (const edit of this.edits.filter(which)) localStorage.removeItem(edit.key);
+    for (const edit of this.edits.filter(which)) localStorage.removeItem(edit.at);
     this.edits = this.edits.filter((edit) => !which(edit));
-  }
-
-  stop() {
-    this.stopped = true;
   }
 
   async run() {
     if (this.running) return;
     this.running = true;
-    try {
-      // One turn of the loop later, so that the caller has finished what it was at.
-      await Promise.resolve();
-      while (this.edits.length && !this.stopped) await this.send(this.edits[0]);
-    } finally {
-      this.running = false;
-    }
-    this.tell(null);
-  }
-
-  tell(problem) {
-    this.problem = problem;
-    this.told.changed();
+    while (this.edits.length && !this.stopped) await this.send(this.edits[0]);
+    this.running = false;
   }
 
   async send(edit) {
-    edit.tried = true;
-    this.told.changed();
-    const { key, tried, ...body } = edit;
+    const { at, ...body } = edit;
+    let answer;
     try {
-      const answer = await postJson(this.path, body);
-      // Later edits of the same thing were based on this one; those of a thing that others changed meanwhile stay as
-      // they are and become conflicts.
-      for (const later of this.edits.filter((one) => one !== edit && one.slice === edit.slice)) {
-        const before = later.kind === "accept" ? answer.before : same(later, edit) ? edit.based_on : -1;
-        if (later.based_on === before) {
-          later.based_on = answer.revision;
-          this.keep(later);
-        }
-      }
-      this.drop((one) => one === edit);
-      this.told.sent(edit, answer);
-      this.tell(null);
+      answer = await postJson(this.path, body);
     } catch (problem) {
-      if (problem.status === 409 && problem.error === "conflict") await this.told.conflict(edit, problem.body.current);
-      else if (problem.status >= 400 && problem.status < 500 && problem.status !== 408 && problem.status !== 429) {
+      if (problem.error === "conflict") await this.told.conflict(edit, problem.body.current);
+      else if (problem.status >= 400 && problem.status < 500 && ![408, 429].includes(problem.status)) {
         this.drop((one) => one === edit);
         this.told.refused(edit, problem);
       } else {
-        this.tell(problem);
+        this.problem = problem;
+        this.told.changed();
         await new Promise((again) => setTimeout(again, RETRY_MS));
       }
+      return;
     }
+    // Later edits of the same thing were based on this one. What others changed meanwhile shows in `before`: those edits
+    // stay as they are and become conflicts.
+    for (const later of this.edits.filter((one) => one !== edit && one.slice === edit.slice)) {
+      if (later.based_on === (later.kind === "accept" ? answer.before : same(later, edit) ? edit.based_on : -1)) {
+        later.based_on = answer.revision;
+        this.keep(later);
+      }
+    }
+    this.drop((one) => one === edit);
+    this.problem = null;
+    this.told.sent(edit, answer);
   }
 }
-
-export const same = (a, b) => a.slice === b.slice && a.kind === b.kind && a.vertebra === b.vertebra;

@@ -1,88 +1,48 @@
-// panel.js - beside the slice: its state, its vertebrae with labels, probabilities and patches, and the buttons for all that
-// keys do.
-import { el, when } from "./dom.js";
-import { colour, contradictory, labelText, leading, needsLabels, title } from "./labels.js";
+// panel.js - beside the slice: its state, its vertebrae with labels, probabilities and patches.
+import { button, el, when } from "./dom.js";
+import { colour, colourOf, labelText, needsLabels, title } from "./labels.js";
 
-const PATCH = 88;  // pixels of a drawn patch
+const PATCH = 84;  // pixels of a drawn patch
 
-const number = (value) => value.toFixed(3);
-
-// `act`: { select(id), toggle(label), remove(), restore(id), accept(), reopen() }; `draw(canvas, square)` paints a patch.
-export function panel(study, slice, chosen, act, draw) {
-  const all = study.vertebrae(slice), { accepted, pending } = study.acceptance(slice);
-  const open = all.filter((one) => one.state && needsLabels(one.state.labels));
-  const state = accepted
-    ? el("p", { class: "banner good" }, pending ? "Accepting" : `Accepted by ${accepted.who}, ${when(accepted.when)}`)
-    : el("p", { class: "banner" }, slice.picture ? "Not accepted yet" : "Only to look at");
-  return [
-    el("div", { class: "card" },
-      el("div", { class: "line" }, el("h2", {}, slice.source), el("span", { class: `pill ${slice.alert}` }, slice.alert),
-        slice.status !== "completed" && el("span", { class: "pill failed" }, slice.status)),
-      slice.reasons.length > 0 && el("ul", { class: "reasons" }, slice.reasons.map((one) => el("li", {}, one.text || one.code))),
-      !slice.picture && el("p", { class: "banner warn" }, "This result holds no pixels of the slice, only the drawn preview. " +
-        "It cannot be corrected; diagnose the study again."),
-      state,
-      slice.picture && el("div", { class: "buttons" }, accepted
-        ? el("button", { type: "button", "data-key": "reopen", onclick: act.reopen }, "Reopen ", el("kbd", {}, "r"))
-        : el("button", { type: "button", class: "main", "data-key": "accept", onclick: act.accept }, "Accept slice ", el("kbd", {}, "a"))),
-      open.length > 0 && slice.picture && el("p", { class: "small" }, `Before it can be accepted: ${open.map((one) =>
-        `vertebra ${one.name} ${one.state.labels.length ? "is normal and diseased" : "has no label"}`).join("; ")}.`)),
-    el("section", { class: "card", "aria-label": "Vertebrae" }, el("h2", {}, `Vertebrae `, el("span", { class: "soft" },
-      all.filter((one) => one.state).length)),
-    all.length ? el("ul", { class: "vertebrae" }, all.map((one) => el("li", {}, row(one, one.id === chosen, act),
-      one.id === chosen && details(study, slice, one, act, draw)))) : el("p", {}, "None was found on this slice.")),
-  ];
+// `act`: { select(id), toggle(label), remove(), restore(vertebra), accept(), reopen(), patch(canvas, square) }
+export function panel(study, slice, chosen, act) {
+  const all = study.vertebrae(slice), present = all.filter((one) => one.state), accepted = study.accepted(slice);
+  const open = present.filter((one) => needsLabels(one.state.labels)).map((one) => one.name);
+  return [el("section.card", { "aria-label": "Slice" },
+    el("h2", slice.source, " ", el(`span.pill.${slice.alert}`, slice.alert), slice.status !== "completed" && el("span.pill.failed", slice.status)),
+    slice.reasons.map((one) => el("p.small", one.text || one.code)),
+    !slice.picture ? el("p.banner.warn", "Only to look at: this result holds no pixels of the slice. To correct it, diagnose the study again.")
+      : accepted ? el("p.banner.good", accepted.when ? `Accepted by ${accepted.who}, ${when(accepted.when)}` : "Accepting")
+        : el("p.banner", open.length ? `Not accepted. Without proper labels: ${open.join(", ")}` : "Not accepted"),
+    slice.picture && (accepted ? button("Reopen slice", "r", act.reopen) : button("Accept slice", "a", act.accept, { class: "main" }))),
+  el("section.card", { "aria-label": "Vertebrae" }, el("h2", "Vertebrae ", el("span.soft", present.length)),
+    el("ul.plain", all.map((one) => el("li", row(one, one.id === chosen, act), one.id === chosen && details(study, slice, one, act)))))];
 }
 
-function mark(one) {
-  if (!one.state) return "removed";
-  if (one.pending) return "saving";
-  if (!one.found) return "added";
-  return one.entry ? "corrected" : "";
+function row({ id, name, state, found, entry, pending }, chosen, act) {
+  const note = !state ? "" : needsLabels(state.labels) ? "needs labels" : pending ? "saving" : !found ? "added" : entry ? "corrected" : "";
+  return el("button.row", { type: "button", "data-key": `v${id}`, "aria-expanded": String(chosen), onclick: () => act.select(chosen ? null : id) },
+    el("span.chip", { "--k": colour(state?.labels ?? []) }, name), el(state ? "strong.gap" : "span.gap.soft", state ? labelText(state.labels) : "removed"),
+    note && el("span.pill", note), found && el("span.soft", { title: "score of the detector" }, found.score.toFixed(2)));
 }
 
-function row(one, chosen, act) {
-  const labels = one.state?.labels ?? [], note = mark(one);
-  return el("button", { type: "button", class: `row${one.state ? "" : " removed"}`, "data-key": `v${one.id}`, "aria-expanded": String(chosen),
-    onclick: () => act.select(chosen ? null : one.id) },
-  el("span", { class: "chip", colour: one.state ? colour(leading(labels)) : colour("") }, one.name),
-  el("span", { class: "words" }, one.state ? labelText(labels) : "removed"),
-  one.state && needsLabels(labels) ? el("span", { class: "pill review" }, "needs labels") : note && one.state && el("span", { class: "pill" }, note),
-  one.found && el("span", { class: "soft", title: "score of the detector" }, one.found.score.toFixed(2)));
-}
-
-function details(study, slice, one, act, draw) {
-  const { found, entry, state } = one, thresholds = study.report.thresholds;
-  const source = entry ? `${entry.state ? found ? "Corrected" : "Added" : "Removed"} by ${entry.who}, ${when(entry.when)}`
-    : one.pending ? "On its way" : "As the model found it";
-  return el("div", { class: "details" },
-    el("p", { class: "small" }, source, entry?.state && found ? `. The model said: ${labelText(found.labels)}` : ""),
-    slice.picture && state && el("div", { class: "labels", role: "group", "aria-label": `Labels of vertebra ${one.name}` },
-      study.report.model.class_names.map((label, i) => toggle(label, i, state, found, thresholds[label], act))),
-    !(slice.picture && state) && found && el("ul", { class: "plain" }, Object.entries(found.probabilities).map(([label, value]) =>
-      el("li", {}, `${label} ${number(value)}`))),
-    found && el("p", { class: "small soft" }, `Detector ${number(found.score)}, threshold ${thresholds.score}. Consistency: ` +
-      `${found.consistency}${contradictory(found.labels) ? " (normal and a disease)" : ""}`),
-    found && slice.picture && el("figure", { class: "patches" }, el("div", {}, found.patches.map((square) => {
+function details(study, slice, one, act) {
+  const { found, entry, state } = one, { thresholds, model } = study.report;
+  return el("div.details",
+    el("p.small", entry ? `${!state ? "Removed" : found ? "Corrected" : "Added"} by ${entry.who}, ${when(entry.when)}. ` : "",
+      found ? `The model: ${labelText(found.labels)}, consistency ${found.consistency}, detector ${found.score.toFixed(3)} (threshold ${thresholds.score}).` : ""),
+    state && el("div.labels", { role: "group", "aria-label": `Labels of vertebra ${one.name}` }, model.class_names.map((label, i) => {
+      const value = found?.probabilities[label];
+      return el("button.label-button", { type: "button", "data-key": `l${label}`, "aria-pressed": String(state.labels.includes(label)),
+        disabled: !slice.picture, "--k": colourOf(label), "--p": `${value * 100}%`, "--t": `${thresholds[label] * 100}%`, onclick: () => act.toggle(label) },
+      el("kbd", i + 1), el("span.gap", el("strong", label), el("small", title(label))),
+      value !== undefined && el("span.value", value.toFixed(3), el("span.bar", el("i"), el("b"))));
+    })),
+    found && slice.picture && el("figure", el("div.patches", found.patches.map((square) => {
       const canvas = el("canvas", { width: PATCH, height: PATCH, "aria-hidden": "true" });
-      draw(canvas, square);
+      act.patch(canvas, square);
       return canvas;
-    })), el("figcaption", { class: "small soft" }, "What the classifier saw, in the present window")),
-    slice.picture && el("div", { class: "buttons" }, state
-      ? el("button", { type: "button", "data-key": "remove", onclick: act.remove }, "Remove ", el("kbd", {}, "Del"))
-      : el("button", { type: "button", "data-key": "restore", onclick: () => act.restore(one) }, "Bring back"),
-    state && found && entry && el("button", { type: "button", "data-key": "original", onclick: () => act.restore(one) }, "Back to the model's")));
-}
-
-function toggle(label, i, state, found, threshold, act) {
-  const value = found?.probabilities[label], on = state.labels.includes(label);
-  const bar = value !== undefined && el("span", { class: "bar", "aria-hidden": "true" }, el("i"), el("b"));
-  if (bar) {
-    bar.style.setProperty("--p", `${value * 100}%`);
-    bar.style.setProperty("--t", `${threshold * 100}%`);
-  }
-  return el("button", { type: "button", class: "label-button", "data-key": `l${label}`, "aria-pressed": String(on), colour: colour(label),
-    "aria-keyshortcuts": String(i + 1), onclick: () => act.toggle(label) },
-  el("kbd", {}, i + 1), el("span", { class: "name" }, el("strong", {}, label), title(label) !== label && el("small", {}, title(label))),
-  value !== undefined ? el("span", { class: "value" }, number(value), bar) : el("span", { class: "value soft" }, "no value"));
+    })), el("figcaption.small.soft", "What the classifier saw, in the present window")),
+    slice.picture && el("div.buttons", state && button("Remove", "Del", act.remove),
+      found && entry && button("Back to the model's", "", () => act.restore(one))));
 }

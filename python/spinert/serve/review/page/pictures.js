@@ -1,51 +1,44 @@
-// pictures.js - the pixels of slices, fetched once and kept for a while; windows.
+// pictures.js - the pixels of slices, fetched once and kept for a while.
 import { request } from "./api.js";
 import { decodePng } from "./png.js";
 
 const KEPT = 12;  // slices: scrolling back and forth fetches nothing
-// Level and width in Hounsfield units; bone is the window of the ready configs.
-export const PRESETS = { bone: [400, 1800], "soft tissue": [40, 400] };
+const BONE = [400, 1800], SOFT = [40, 400];  // level and width, HU; bone is the window of the ready configs
 
 export class Pictures {
-  constructor(job, study) {
-    this.path = (name) => `jobs/${job}/files/${encodeURIComponent(name)}?study=${study}`;
-    this.kept = new Map();
+  constructor(path) {
+    Object.assign(this, { path, kept: new Map() });
   }
 
-  // { width, height, bits, pixels }, or { width, height, picture } of a preview, or null where there is neither.
-  get(slice) {
+  // { width, height, bits, pixels }; { width, height, bitmap } of a preview; null where there is neither.
+  async get(slice) {
     const name = slice.picture ?? slice.preview;
-    if (!name) return Promise.resolve(null);
+    if (!name) return null;
     const known = this.kept.get(name) ?? this.fetch(name, slice);
     this.kept.delete(name);
     this.kept.set(name, known);
-    known.catch(() => this.kept.delete(name));
-    while (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
-    return known;
+    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
+    return known.catch((problem) => {
+      this.kept.delete(name);
+      throw problem;
+    });
   }
 
   async fetch(name, slice) {
     const answer = await request(this.path(name));
     if (!slice.picture) {
-      const picture = await createImageBitmap(await answer.blob());
-      return { width: picture.width, height: picture.height, picture };
+      const bitmap = await createImageBitmap(await answer.blob());
+      return { width: bitmap.width, height: bitmap.height, bitmap };
     }
     const made = await decodePng(await answer.arrayBuffer());
-    if (made.width !== slice.width || made.height !== slice.height) {
-      throw new Error(`The picture cannot be shown: its size is ${made.width} x ${made.height}, not that of the report`);
-    }
-    return made;
+    if (made.width === slice.width && made.height === slice.height) return made;
+    throw new Error(`The picture cannot be shown: it is ${made.width} x ${made.height}, the report says ${slice.width} x ${slice.height}`);
   }
 }
 
-// The window to begin with, level and width in pixel values.
-export function firstWindow(picture, offset) {
-  if (offset !== undefined) return [PRESETS.bone[0] + offset, PRESETS.bone[1]];
-  if (picture.bits === 8) return [127.5, 255];
-  let low = 65535, high = 0;
-  for (const value of picture.pixels) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [(low + high) / 2, Math.max(1, high - low)];
+// Windows to choose from, the first one first: [name, level, width] in pixel values.
+export function windows(picture, offset) {
+  if (offset !== undefined) return [["bone", BONE[0] + offset, BONE[1]], ["soft tissue", SOFT[0] + offset, SOFT[1]]];
+  const [low, high] = picture.bits === 8 ? [0, 255] : picture.pixels.reduce(([a, b], one) => [Math.min(a, one), Math.max(b, one)], [65535, 0]);
+  return [["whole range", (low + high) / 2, Math.max(1, high - low)]];
 }

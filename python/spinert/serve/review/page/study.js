@@ -5,90 +5,70 @@ import { Outbox, newId, same } from "./outbox.js";
 const POLL_MS = 3000;
 const UNDO_JOINS_MS = 900;  // a row of arrow keys is one step of undo
 
-export class Study extends EventTarget {
-  // Events: "change" (anything that is shown), "foreign" (detail: texts on what others did), "refused" (detail: text).
-  // `resolve(edit, current)`: asks the reader; true to keep the own edit.
-  constructor(job, number, who, resolve) {
-    super();
-    Object.assign(this, { job, number, who, resolve, undone: [], done: [], acked: 0 });
+export class Study {
+  // `told`: { changed(), said(text), refused(text), conflict(edit, current): true keeps the own edit }
+  constructor(job, number, who, told) {
+    Object.assign(this, { job, number, who, told, done: [], undone: [], acked: 0, path: `jobs/${job}/review?study=${number}` });
   }
 
   async load() {
-    const query = `study=${this.number}`;
     [this.report, this.view] = await Promise.all([
-      getJson(`jobs/${this.job}/files/report.json?${query}`), getJson(`jobs/${this.job}/review?${query}`)]);
-    const files = this.report.volatile.files;
-    const file = (source, kind) => files.find((one) => one.source === source && one.name.startsWith(kind))?.name;
-    this.slices = (this.report.slices ?? []).map((one) => ({ ...one, picture: one.width ? file(one.source, "slice-") : null,
+      getJson(`jobs/${this.job}/files/report.json?study=${this.number}`), getJson(this.path)]);
+    const file = (source, kind) => this.report.volatile.files.find((one) => one.source === source && one.name.startsWith(kind))?.name;
+    this.slices = (this.report.slices ?? []).map((one) => ({ ...one, picture: one.width ? file(one.source, "slice-") : undefined,
       preview: file(one.source, "preview-") }));
     this.outbox = new Outbox(this.job, this.number, {
-      sent: (edit, answer) => this.sent(edit, answer), refused: (edit, refusal) => this.refused(edit, refusal),
-      conflict: (edit, current) => this.conflict(edit, current), changed: () => this.changed() });
+      sent: (...given) => this.sent(...given), refused: (...given) => this.refused(...given),
+      conflict: (...given) => this.conflict(...given), changed: () => this.told.changed() });
     this.timer = setInterval(() => this.poll(), POLL_MS);
   }
 
   close() {
     clearInterval(this.timer);
-    this.outbox.stop();
+    this.outbox.stopped = true;
   }
 
-  changed() {
-    this.dispatchEvent(new Event("change"));
+  of(slice) {
+    return this.view.slices[slice.source] ?? { revision: 0, accepted: null, vertebrae: {} };
   }
 
-  tell(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
-  }
-
-  of(source) {
-    return this.view.slices[source] ?? { revision: 0, accepted: null, vertebrae: {} };
-  }
-
-  // As they stand with what is on its way, from top to bottom. `entry`: the last saved edit or null.
+  // As they stand with what is on its way, from top to bottom. `state` null: removed; `entry`: the last saved edit.
   vertebrae(slice) {
-    const made = new Map(slice.vertebrae.map((found) => [String(found.id),
-      { id: String(found.id), name: String(found.id), state: { box: found.box, labels: found.labels }, found, entry: null }]));
-    const put = (id, change) => made.set(id, { id, name: id, found: null, entry: null, ...made.get(id), ...change });
-    for (const [id, entry] of Object.entries(this.of(slice.source).vertebrae)) put(id, { state: entry.state, entry });
+    const made = new Map(slice.vertebrae.map((found) => [String(found.id), { state: { box: found.box, labels: found.labels }, found }]));
+    const put = (id, change) => made.set(id, { ...made.get(id), ...change });
+    for (const [id, entry] of Object.entries(this.of(slice).vertebrae)) put(id, { state: entry.state, entry });
     for (const edit of this.outbox.edits) {
       if (edit.kind === "vertebra" && edit.slice === slice.source) put(edit.vertebra, { state: edit.state, pending: true });
     }
     let added = 0;
-    for (const one of made.values()) if (!one.found) one.name = `new ${++added}`;
-    const place = (one) => (one.state ?? one.found ?? { box: [0, 1e9, 0, 1e9] }).box;
-    return [...made.values()].sort((a, b) => place(a)[1] + place(a)[3] - place(b)[1] - place(b)[3]);
-  }
-
-  // { accepted: entry or null, pending }
-  acceptance(slice) {
-    let now = { accepted: this.of(slice.source).accepted, pending: false };
-    for (const edit of this.outbox.edits) {
-      if (edit.slice !== slice.source) continue;
-      now = { accepted: edit.kind === "accept" && edit.accepted ? edit : null, pending: edit.kind === "accept" };
-    }
-    return now;
+    const top = ({ state, found }) => (state ?? found)?.box[1] ?? 0;
+    return [...made].map(([id, one]) => ({ id, name: one.found ? id : `new ${++added}`, ...one })).sort((a, b) => top(a) - top(b));
   }
 
   state(slice, id) {
     return this.vertebrae(slice).find((one) => one.id === id)?.state ?? null;
   }
 
+  // The entry or edit that accepts the slice; null: it is not accepted.
+  accepted(slice) {
+    const last = this.outbox.edits.findLast((edit) => edit.slice === slice.source);
+    return last ? last.accepted && last : this.of(slice).accepted;
+  }
+
   // A step of this reader; state null removes.
   change(slice, id, state) {
-    const before = this.state(slice, id), last = this.done.at(-1), now = Date.now();
-    const step = { slice, id, before, after: state, at: now };
-    const moves = last && last.slice === slice && last.id === id && before && state && last.after && last.before;
-    if (moves && now - last.at < UNDO_JOINS_MS && String(before.labels) === String(state.labels) &&
-        String(last.before.labels) === String(state.labels)) Object.assign(last, { after: state, at: now });
-    else this.done.push(step);
+    const before = this.state(slice, id), last = this.done.at(-1), at = Date.now();
+    if (before && state && last?.after && last.slice === slice && last.id === id && at - last.at < UNDO_JOINS_MS) {
+      Object.assign(last, { after: state, at });
+    } else this.done.push({ slice, id, before, after: state, at });
     this.undone = [];
     this.queue(slice, id, state);
   }
 
   accept(slice, accepted) {
-    this.done.push({ slice, accepted, before: !accepted });
+    this.done.push({ slice, before: !accepted, after: accepted });
     this.undone = [];
-    this.queueAccept(slice, accepted);
+    this.queue(slice, undefined, accepted);
   }
 
   add(slice, box) {
@@ -97,105 +77,75 @@ export class Study extends EventTarget {
     return id;
   }
 
-  // The step, so that it can be shown; null: there is none.
-  undo(from = this.done, to = this.undone) {
-    const step = from.pop();
-    if (!step) return null;
-    to.push(step);
-    if (step.id) this.queue(step.slice, step.id, from === this.done ? step.before : step.after);
-    else this.queueAccept(step.slice, from === this.done ? step.before : step.accepted);
+  // The step that was taken back or, with `again`, done again.
+  undo(again) {
+    const [from, to] = again ? [this.undone, this.done] : [this.done, this.undone], step = from.pop();
+    if (step) {
+      to.push(step);
+      this.queue(step.slice, step.id, again ? step.after : step.before);
+    }
     return step;
   }
 
-  redo() {
-    return this.undo(this.undone, this.done);
-  }
-
   queue(slice, id, state) {
-    const edit = { who: this.who, slice: slice.source, kind: "vertebra", vertebra: id, state: state && inside(state, slice) };
-    const ahead = this.outbox.edits.findLast((one) => same(one, edit));
-    edit.based_on = ahead ? ahead.based_on : this.of(slice.source).vertebrae[id]?.revision ?? 0;
+    const edit = { who: this.who, slice: slice.source, ...(id ? { kind: "vertebra", vertebra: id, state: state && inside(state, slice) }
+      : { kind: "accept", accepted: state }) };
+    const ahead = this.outbox.edits.findLast((one) => same(one, edit)), here = this.of(slice);
+    edit.based_on = ahead ? ahead.based_on : (id ? here.vertebrae[id]?.revision ?? 0 : here.revision);
     this.outbox.add(edit);
-    this.changed();
+    this.told.changed();
   }
 
-  queueAccept(slice, accepted) {
-    const ahead = this.outbox.edits.findLast((one) => one.slice === slice.source && one.kind === "accept");
-    this.outbox.add({ who: this.who, slice: slice.source, kind: "accept", accepted,
-      based_on: ahead ? ahead.based_on : this.of(slice.source).revision });
-    this.changed();
-  }
-
-  sent(edit, answer) {
-    const here = (this.view.slices[edit.slice] ??= { revision: 0, accepted: null, vertebrae: {} });
-    this.acked = Math.max(this.acked, answer.revision);
-    const entry = { revision: answer.revision, who: answer.who, when: answer.when, state: edit.state ?? null };
-    // If somebody else changed this slice in between, the next poll shows it.
-    if (here.revision === answer.before) here.revision = answer.revision;
-    if (edit.kind === "accept") here.accepted = edit.accepted ? entry : null;
-    else {
-      here.vertebrae[edit.vertebra] = entry;
-      here.accepted = null;
-    }
+  sent(edit, { revision, before, who, when }) {
+    const here = (this.view.slices[edit.slice] ??= { revision: 0, accepted: null, vertebrae: {} }), entry = { revision, who, when };
+    this.acked = Math.max(this.acked, revision);
+    if (here.revision === before) here.revision = revision;  // else the next poll shows what others did in between
+    here.accepted = edit.accepted ? entry : null;
+    if (edit.vertebra) here.vertebrae[edit.vertebra] = { ...entry, state: edit.state };
+    this.told.changed();
   }
 
   refused(edit, refusal) {
-    const what = edit.kind === "accept" ? "Accepting the slice" : "A change of a vertebra";
-    this.tell("refused", `${what} was not saved: ${refusal.message}`);
     this.forget(edit);
-      this.changed();
+    this.told.refused(`${edit.vertebra ? "A change of a vertebra" : "Accepting a slice"} was not saved: ${refusal.message}`);
+    this.told.changed();
   }
 
   async conflict(edit, current) {
-    const keep = await this.resolve(edit, current);
-    if (keep && edit.kind === "vertebra") {
-      const last = this.outbox.edits.findLast((one) => same(one, edit));
-      this.outbox.drop((one) => same(one, edit));
-      this.outbox.add({ ...last, based_on: current.revision });
-    } else {
-      this.outbox.drop((one) => same(one, edit));
-      this.forget(edit);
-    }
+    const keep = await this.told.conflict(edit, current), last = this.outbox.edits.findLast((one) => same(one, edit));
+    this.outbox.drop((one) => same(one, edit));
+    if (keep) this.outbox.add({ ...last, based_on: current.revision });
+    else this.forget(edit);
     await this.poll();
   }
 
   // Undo must not reach behind what somebody else did.
-  forget(edit) {
-    const theirs = (step) => step.slice.source === edit.slice && (step.id ?? "") === (edit.vertebra ?? "");
-    this.done = this.done.filter((step) => !theirs(step));
-    this.undone = this.undone.filter((step) => !theirs(step));
+  forget({ slice, vertebra }) {
+    const other = (step) => step.slice.source !== slice || step.id !== vertebra;
+    [this.done, this.undone] = [this.done.filter(other), this.undone.filter(other)];
   }
 
   async poll() {
-    let view;
-    try {
-      view = await getJson(`jobs/${this.job}/review?study=${this.number}`);
-    } catch {
-      return;  // edits that cannot be sent say so; there is nothing else to lose
-    }
-    // An answer from before the last own edit would take it off the screen.
-    if (view.revision <= this.view.revision || view.revision < this.acked) return;
-    const news = [], own = (source, id) => this.outbox.edits.some((one) => one.tried && one.slice === source &&
-      (one.vertebra ?? "") === id);
+    const view = await getJson(this.path).catch(() => null);  // edits that cannot be sent say so themselves
+    // An answer from before the last own edit would take that off the screen.
+    if (!view || view.revision <= this.view.revision || view.revision < this.acked) return;
+    const news = [], own = (slice, vertebra) => this.outbox.edits.some((one) => one.slice === slice && one.vertebra === vertebra);
     for (const [source, slice] of Object.entries(view.slices)) {
-      const had = this.of(source);
-      for (const [id, entry] of Object.entries(slice.vertebrae)) {
-        if (entry.revision <= (had.vertebrae[id]?.revision ?? 0) || own(source, id)) continue;
-        news.push(`${entry.who} changed vertebra ${id.startsWith("a") ? "(added)" : id} on ${source}`);
-        this.forget({ slice: source, vertebra: id });
+      const had = this.of({ source });
+      for (const [vertebra, { revision, who }] of Object.entries(slice.vertebrae)) {
+        if (revision <= (had.vertebrae[vertebra]?.revision ?? 0) || own(source, vertebra)) continue;
+        news.push(`${who} changed ${source}, vertebra ${vertebra}`);
+        this.forget({ slice: source, vertebra });
       }
-      if (slice.accepted && slice.accepted.revision !== had.accepted?.revision && !own(source, "")) {
-        news.push(`${slice.accepted.who} accepted ${source}`);
-      }
+      if (slice.accepted && slice.accepted.revision !== had.accepted?.revision && !own(source)) news.push(`${slice.accepted.who} accepted ${source}`);
     }
     this.view = view;
-    if (news.length) this.tell("foreign", news);
-    this.changed();
+    if (news.length) this.told.said(news.length > 2 ? `${news.length} changes by others` : news.join(". "));
+    this.told.changed();
   }
 }
 
 // A box must lie in its slice; the model's may reach out of it.
-export function inside(state, slice) {
-  const [x1, y1, x2, y2] = state.box.map((one, i) => Math.min(Math.max(one, 0), i % 2 ? slice.height : slice.width));
-  return { box: [x1, y1, x2, y2].map((one) => Math.round(one * 100) / 100), labels: state.labels };
+function inside({ box, labels }, slice) {
+  return { box: box.map((one, i) => Math.round(100 * Math.min(Math.max(one, 0), i % 2 ? slice.height : slice.width)) / 100), labels };
 }
