@@ -74,6 +74,8 @@ spinert_status spinert_diagnose_paths(spinert_engine* engine, const char* const*
     request.dicom_output = options.dicom_output != 0;
     request.dicom_time = api::text_of(options.dicom_time);
     if (!request.dicom_output && !request.dicom_time.empty()) return api::misuse("dicom_time without dicom_output");
+    request.slice_output = options.slice_output != 0;
+    request.mask_output = options.mask_output != 0;
     request.output = output;
     request.pipeline = engine->options;
     request.demo_model = engine->demo_model;

@@ -140,6 +140,8 @@ std::string words_of(const spinert_engine& engine, const spinert_run_options& op
   if (options.transform == SPINERT_TRANSFORM_QFORM) add("--prefer", "qform");
   if (options.dicom_output != 0) add("--dicom-output", "true");
   add("--dicom-time", text_of(options.dicom_time));
+  if (options.slice_output != 0) add("--slice-output", "true");
+  if (options.mask_output != 0) add("--mask-output", "true");
   if (options.fast != 0) add("--fast", "true");
   if (options.timeout > 0) add("--timeout", exact_number(options.timeout));
   return words;

@@ -173,6 +173,8 @@ typedef struct spinert_run_options {
   int32_t transform;    /* of NIfTI: SPINERT_TRANSFORM_... */
   int32_t fast;         /* not 0: of a volume every second sagittal plane only; also of volumes in memory */
   int32_t dicom_output; /* not 0: of a DICOM study also Secondary Captures and a structured report */
+  int32_t slice_output; /* not 0: also each slice without drawings (slice-*.png), for viewers and training */
+  int32_t mask_output;  /* not 0: of an examination also the boxes of its vertebrae as labels (mask.nii.gz) */
 } spinert_run_options;
 
 /* ---- Slices and volumes in memory ---- */

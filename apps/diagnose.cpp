@@ -22,7 +22,7 @@ struct Arguments {
   std::optional<CanvasMode> canvas;
   StudyOptions study;
   int64_t allow_gaps = 0;
-  bool resume = false, dicom_output = false;
+  bool resume = false, dicom_output = false, slice_output = false, mask_output = false;
   std::string dicom_time;
   std::string used_options;  // for the report: without paths
 };
@@ -42,6 +42,8 @@ int run_diagnose(const Arguments& arguments, bool json_log) {
   request.study = arguments.study;
   request.dicom_output = arguments.dicom_output;
   request.dicom_time = arguments.dicom_time;
+  request.slice_output = arguments.slice_output;
+  request.mask_output = arguments.mask_output;
   request.resume = arguments.resume;
   request.used_options = arguments.used_options;
   RunControl control;
@@ -119,6 +121,10 @@ void add_diagnose(CLI::App& app, Invocation& invocation) {
           ""))
       ->needs(dicom)
       ->type_name("TIME");
+  command->add_flag("--slice-output", arguments->slice_output,
+                    "also each slice without drawings: slice-*.png, all its bits, for viewers and training");
+  command->add_flag("--mask-output", arguments->mask_output,
+                    "of an examination: also the boxes of its vertebrae as a volume of labels (mask.nii.gz)");
   command->add_flag("--resume", arguments->resume,
                     "of several studies: keep finished results of the same files, model and options, do the rest");
   command->add_flag(

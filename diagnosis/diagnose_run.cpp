@@ -122,6 +122,8 @@ Status DiagnoseRun::open_pipeline() {
 
 Status DiagnoseRun::look_at(StudyRun& run, const StudyInput& input) {
   SPINERT_TRY(open_pipeline());
+  if (request_.slice_output) run.want_slices();
+  if (request_.mask_output) run.want_mask();
   if (request_.dicom_output) run.want_dicom(readers_, request_.dicom_time);
   const auto begin = Clock::now();
   SPINERT_ASSIGN(const auto source, open_study(input, request_.study, pipeline_->config(), readers_, control_));

@@ -23,6 +23,8 @@ struct DiagnoseRequest {
   bool resume = false;
   bool dicom_output = false;  // also DICOM files (report/dicom_results.h)
   std::string dicom_time;     // see there
+  bool slice_output = false;  // also the slices as PNG files (report/slice_files.h)
+  bool mask_output = false;   // also the boxes as a volume (report/nifti_mask.h)
   std::string used_options;   // for the report: without paths
   std::string dicom_program;  // empty: find_dicom_program()
 };

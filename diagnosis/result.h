@@ -45,6 +45,7 @@ struct SliceResult {
   std::string sha256;  // of the file's bytes; empty if it could not be read
   int width = 0, height = 0;
   bool lossy = false;
+  std::optional<double> hu_offset;  // pixel values are Hounsfield units + offset
   std::optional<SlicePlace> place;
   std::string status = "completed";  // completed, indeterminate, failed
   std::string alert = "review";      // positive, review, negative

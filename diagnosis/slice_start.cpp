@@ -18,6 +18,7 @@ SliceResult begin_slice(const Picture& picture, const std::string& source, const
   slice.width = picture.width;
   slice.height = picture.height;
   slice.lossy = picture.lossy;
+  slice.hu_offset = picture.hu_offset;
   for (const std::string& warning : picture.warnings) {
     slice.reasons.push_back({warning.substr(0, warning.find(':')), warning});
   }

@@ -9,12 +9,14 @@
 // slice does wrong stays with it; run.study() says what came out.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "diagnosis/report/dicom_results.h"
 #include "diagnosis/report/report_json.h"
+#include "diagnosis/report/slice_files.h"
 #include "diagnosis/report/study_output.h"
 #include "diagnosis/result.h"
 #include "diagnosis/slice_loop.h"
@@ -32,13 +34,18 @@ class StudyRun {
     dicom_readers_ = &readers;
     dicom_time_ = time;
   }
+  // Asks for the slices themselves among the results, in front of look_at().
+  void want_slices() { slices_wanted_ = true; }
+  // Asks for mask.nii.gz (report/nifti_mask.h), in front of look_at(), which then also has the errors of check_mask().
+  void want_mask() { mask_wanted_ = true; }
   // Every slice through the pipeline; the cancel flag and the deadline of `control` end it. Errors: E_OUTPUT.
   Status look_at(Pipeline& pipeline, SliceSource& source, const RunControl& control);
   // The study failed as a whole. `paths`: replaced by their last part wherever the reasons name them.
   void fail(const Status& status, std::span<const std::string> paths);
   // Leaves the folder as it was.
   void abandon() { output_.abandon(); }
-  // The DICOM files, unless the study failed, and the reports. Errors: E_OUTPUT, those of DicomResults::write().
+  // The DICOM files and the mask, unless the study failed, and the reports. Errors: E_OUTPUT, those of
+  // DicomResults::write().
   Status publish();
 
   StudyResult& study() { return study_; }
@@ -58,6 +65,8 @@ class StudyRun {
   DicomReaders* dicom_readers_ = nullptr;        // if DICOM files are wanted
   std::string dicom_time_;
   std::optional<DicomResults> dicom_;
+  bool slices_wanted_ = false, mask_wanted_ = false;
+  std::unique_ptr<SliceFiles> slice_files_;
   bool whole_run_failed_ = false;
   Status problem_;  // of the run, else of its first failed slice
 };

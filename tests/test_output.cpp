@@ -111,7 +111,7 @@ TEST_F(Output, ReplaceRemovesPreviewsOfTheOldResultAlone) {
     ASSERT_TRUE(output.value().publish().ok());
   };
   for (const char* name : {"kept", "out/notes.txt", "out/preview-a b.png"}) make(name, "kept");
-  publish({"preview-1.png", "preview-2.png", "preview-3.png", "preview-4.png"}, {});
+  publish({"preview-1.png", "preview-2.png", "preview-3.png", "preview-4.png", "slice-2.png", "dicom-sr.dcm"}, {});
   make("out/preview-mine.png", "of nobody's report");
   make("out/preview-3.png", "changed by somebody");
   publish({"preview-1.png"}, {path("out/preview-4.png")});
@@ -289,6 +289,14 @@ TEST_F(Output, FullDiskLeavesWhatWasThere) {
       EXPECT_TRUE(read(path("out/") + file).ends_with(" old")) << file;
     }
   }
+}
+
+TEST(FreeName, NumbersWhatIsTaken) {
+  std::set<std::string> taken;
+  EXPECT_EQ(free_name(taken, slice_file_name, "a b"), "slice-a_b.png");
+  EXPECT_EQ(free_name(taken, slice_file_name, "a?b"), "slice-a_b-2.png");
+  EXPECT_EQ(free_name(taken, slice_file_name, "a_b"), "slice-a_b-3.png");
+  EXPECT_EQ(taken.size(), 3u);
 }
 
 TEST(PreviewName, IsAlwaysAPlainFileName) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "diagnosis/images/picture.h"
 #include "diagnosis/images/png_write.h"
 #include "diagnosis/result.h"
 #include "diagnosis/studies/dicom_worker.h"
@@ -132,6 +133,39 @@ TEST_F(StudiesCli, ANativeSagittalSeries) {
   EXPECT_EQ(read(path("a/report.html")), read(path("b/report.html")));
 }
 
+TEST_F(StudiesCli, SlicesAsFiles) {
+  series("s", {0, 1});
+  // A picture keeps its bits, and what was written gives the same result as what was read.
+  const Picture picture = reduced::picture(kRows, kColumns, 3);
+  const std::vector<uint8_t> grey(picture.value.begin(), picture.value.end());
+  const auto png = encode_png_grey(kColumns, kRows, grey).value();
+  make("p.png", {png.begin(), png.end()});
+  make("broken.png", "no picture");
+  diagnose(path("p.png") + " " + path("broken.png") + " --slice-output -o " + path("p"));
+  EXPECT_EQ(read_picture(path("p/slice-p.png")).value().value, picture.value);
+  EXPECT_FALSE(fs::exists(path("p/slice-broken.png")));
+  EXPECT_FALSE(report("p")["slices"][0].contains("hu_offset"));
+  EXPECT_EQ(diagnose(path("p.png") + " --mask-output -o " + path("m")), 2) << "pictures lie nowhere";
+  // Slices of an examination hold Hounsfield units and an offset, which the report tells.
+  expect_looked_at(diagnose(path("s") + " --slice-output -o " + path("s1")), error());
+  const json s = report("s1");
+  size_t named = 0;
+  for (const json& file : s["volatile"]["files"]) {
+    named += file["name"] == "slice-" + file["source"].get<std::string>() + ".png" ? 1 : 0;
+  }
+  EXPECT_EQ(named, 2u);
+  const Picture slice = read_picture(path("s1/slice-sagittal-001.png")).value();
+  ASSERT_EQ(slice.bits, 16);
+  const double offset = s["slices"][0]["hu_offset"];
+  for (size_t i = 0; i < grey.size(); ++i) ASSERT_EQ(slice.value[i] - offset, -500 + grey[i] * 1800 / 255) << i;
+  diagnose(path("s1/slice-sagittal-001.png") + " --hu-offset " + std::to_string(offset) + " -o " + path("again"));
+  EXPECT_EQ(report("again")["slices"][0]["candidates"], s["slices"][0]["candidates"]);
+  // Nothing else changes, and a run without them takes those of an earlier run away.
+  expect_looked_at(diagnose(path("s") + " --overwrite replace -o " + path("s1")), error());
+  EXPECT_EQ(report("s1")["slices"], s["slices"]);
+  EXPECT_FALSE(fs::exists(path("s1/slice-sagittal-001.png")));
+}
+
 TEST_F(StudiesCli, ANativeSliceShowsThePicture) {
   series("s", {0});
   const Picture picture = reduced::picture(kRows, kColumns, 3);
@@ -218,9 +252,10 @@ TEST_F(StudiesCli, ResumeDoesPicturesAgain) {
 
 TEST_F(StudiesCli, ANiftiVolumeIsReformatted) {
   make("v.nii", nifti());
-  expect_looked_at(diagnose(path("v.nii") + " -o " + path("a") + " --threads 2"), error());
+  expect_looked_at(diagnose(path("v.nii") + " -o " + path("a") + " --threads 2 --mask-output"), error());
   const json a = report("a");
   EXPECT_EQ(a["input"]["kind"], "nifti");
+  EXPECT_TRUE(fs::exists(path("a/mask.nii.gz")));
   EXPECT_EQ(a["input"]["transform"], "sform");
   const json& reformat = a["input"]["reformat"];
   EXPECT_EQ(reformat["mm_per_pixel"], 0.5);

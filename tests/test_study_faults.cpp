@@ -44,7 +44,8 @@ class StudyFaults : public ReducedSuite {
   }
 
   std::string arguments(const std::string& input, const std::string& output) const {
-    return "diagnose --device cpu --threads 1 --model " + model_ + " " + path(input) + " -o " + path(output);
+    return "diagnose --slice-output --device cpu --threads 1 --model " + model_ + " " + path(input) + " -o " +
+           path(output);
   }
   int diagnose(const std::string& input, const std::string& output, const std::string& more = {}) const {
     return shell(arguments(input, output) + " " + more);

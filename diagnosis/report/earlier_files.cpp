@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "diagnosis/report/nifti_mask.h"
 #include "diagnosis/report/study_output.h"
 #include "weights/file_reader.h"
 
@@ -21,13 +22,13 @@ std::string text_of(const json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-// A name is taken only if it is one that preview_name() or dicom_name() can give: no path comes from a file.
+// A name is taken only if it is one that preview_name() and its like can give: no path comes from a file.
 bool ours(const std::string& name) {
-  constexpr std::string_view kPreview = "preview-", kDicom = "dicom-";
-  if (name.size() > kPreview.size() + 4 && name.starts_with(kPreview)) {
-    return preview_name(name.substr(kPreview.size())) == name;
-  }
-  return name.size() > kDicom.size() + 4 && name.starts_with(kDicom) && dicom_name(name.substr(kDicom.size())) == name;
+  const auto gives = [&name](std::string_view prefix, std::string (*name_of)(const std::string&)) {
+    return name.size() > prefix.size() + 4 && name.starts_with(prefix) && name_of(name.substr(prefix.size())) == name;
+  };
+  return gives("preview-", preview_name) || gives("slice-", slice_file_name) || gives("dicom-", dicom_name) ||
+         name == kMaskName;
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ void write_slice(JsonText& json, const SliceResult& slice, const std::vector<std
   json.key("width").integer(slice.width);
   json.key("height").integer(slice.height);
   json.key("lossy").boolean(slice.lossy);
+  if (slice.hu_offset) json.key("hu_offset").number(*slice.hu_offset);
   if (slice.place) write_place(json, *slice.place);
   json.key("status").text(slice.status);
   json.key("alert").text(slice.alert);

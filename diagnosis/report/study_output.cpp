@@ -264,8 +264,19 @@ std::string preview_name(const std::string& source) {
   return plain_name("preview-", source, ".png");
 }
 
+std::string slice_file_name(const std::string& source) {
+  return plain_name("slice-", source, ".png");
+}
+
 std::string dicom_name(const std::string& name) {
   return plain_name("dicom-", name, ".dcm");
+}
+
+std::string free_name(std::set<std::string>& taken, std::string (*name_of)(const std::string&),
+                      const std::string& source) {
+  std::string name = name_of(source);
+  for (int i = 2; !taken.insert(name).second; ++i) name = name_of(source + '-' + std::to_string(i));
+  return name;
 }
 
 }  // namespace spinert

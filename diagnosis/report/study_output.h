@@ -9,6 +9,7 @@
 // Errors: E_OUTPUT with the system's reason; E_USAGE for a path that the system calls too long.
 #pragma once
 
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ namespace spinert {
 
 enum class Overwrite : unsigned char {
   never,    // refuse if the folder holds a result
-  replace,  // replace it, file by file; previews and DICOM files of the old result that the new one lacks are removed
+  replace,  // replace it, file by file; previews, slices and DICOM files of the old result that the new one lacks are
+            // removed
   suffix,   // take the first free of OUT, OUT-2, OUT-3, ...
 };
 
@@ -68,9 +70,15 @@ class StudyOutput {
 };
 
 // "preview-<name>.png" with only letters, digits, '.', '-' and '_' of the slice's name. Two names may give the same
-// one; the caller numbers them.
+// one: free_name() numbers them.
 std::string preview_name(const std::string& source);
+// "slice-<name>.png" in the same way.
+std::string slice_file_name(const std::string& source);
 // "dicom-<name>.dcm" in the same way.
 std::string dicom_name(const std::string& name);
+// What name_of() gives for `source`, else for "<source>-2", "<source>-3", ...: the first one that `taken` lacks, which
+// then holds it.
+std::string free_name(std::set<std::string>& taken, std::string (*name_of)(const std::string&),
+                      const std::string& source);
 
 }  // namespace spinert

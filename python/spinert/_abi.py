@@ -46,7 +46,8 @@ class RunOptions(_Struct):
         ("cancel", c.c_void_p), ("hu_offset", c.c_double), ("series_uid", c.c_char_p), ("dicom_time", c.c_char_p),
         ("has_hu_offset", c.c_int32),
         ("overwrite", c.c_int32), ("resume", c.c_int32), ("allow_gaps", c.c_int32), ("transform", c.c_int32),
-        ("fast", c.c_int32), ("dicom_output", c.c_int32),
+        ("fast", c.c_int32), ("dicom_output", c.c_int32), ("slice_output", c.c_int32),
+        ("mask_output", c.c_int32),
     ]
 
 

@@ -183,7 +183,8 @@ class Engine:
     def diagnose_paths(self, inputs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], *,
                        overwrite: str = "never", resume: bool = False, hu_offset: float | None = None,
                        series_uid: str | None = None, allow_gaps: int = 0, transform: str = "auto", fast: bool = False,
-                       dicom_output: bool = False, dicom_time: str | None = None, timeout: float = 0, progress: ProgressCall | None = None,
+                       dicom_output: bool = False, dicom_time: str | None = None, slice_output: bool = False,
+                       mask_output: bool = False, timeout: float = 0, progress: ProgressCall | None = None,
                        cancel: Cancel | None = None) -> list[BatchRow]:
         """`spinert diagnose inputs... -o output`: what became of each study. An error of the whole run is raised."""
         paths = [os.fsencode(path) for path in inputs]
@@ -192,7 +193,8 @@ class Engine:
         run = _run_options(told, timeout, cancel, overwrite=_OVERWRITE[overwrite], resume=int(resume),
                            has_hu_offset=int(hu_offset is not None), hu_offset=hu_offset or 0,
                            series_uid=_bytes(series_uid), allow_gaps=allow_gaps, transform=_TRANSFORM[transform],
-                           fast=int(fast), dicom_output=int(dicom_output), dicom_time=_bytes(dicom_time))
+                           fast=int(fast), dicom_output=int(dicom_output), dicom_time=_bytes(dicom_time),
+                           slice_output=int(slice_output), mask_output=int(mask_output))
         with self._lock:
             status = _library.spinert_diagnose_paths(self._handle, array, len(paths), os.fsencode(output),
                                                      c.byref(run), c.byref(batch), c.byref(error))

@@ -119,8 +119,8 @@ class Serve(unittest.TestCase):
         self.assertEqual(job["files"][0]["client_name"], "y^Doe.png")
         out, model = self.folder / "out", ROOT / "models/spine-demo.safetensors"
         subprocess.run([os.environ["SPINERT_BINARY"], "diagnose", f"{self.jobs}{id}/upload/0001.png", "--model", model,
-                        "-o", out, "--threads", "1"], check=True)
-        for name in ("report.json", "report.html", "preview-0001.png"):
+                        "-o", out, "--threads", "1", "--slice-output"], check=True)
+        for name in ("report.json", "report.html", "preview-0001.png", "slice-0001.png"):
             got, want = self.get(f"{id}/files/{name}"), (out / name).read_bytes()
             self.assertEqual(*(one.partition(b'\n  "volatile"')[0] for one in (got.content, want)), name)
             self.assertEqual(got.headers["X-Research-Use"], LABEL)

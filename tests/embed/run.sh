@@ -42,7 +42,11 @@ strict="-std=c99 -Wall -Wextra -Wpedantic -Werror $flags"
 cc $strict "$source/examples/embed.c" $(pkg-config --cflags --libs spinert) -o "$work/embed_c"
 cc $strict "$source/examples/embed.c" $(pkg-config --cflags spinert) "$libdir/libspinert.a" \
   $(pkg-config --static --libs spinert | sed 's/-lspinert\b//') -o "$work/embed_c_static"
-for program in embed_c embed_c_static; do
+# The line of the README, with this installation and these flags.
+line=$(sed -n 's|^\(cc examples/embed.c .*\) -o embed$|\1|p' "$source/README.md")
+[ -n "$line" ] || fail "README.md has no line that builds examples/embed.c"
+(cd "$source" && eval "${line//"/opt/spinert/lib"/"$libdir"} $flags -o '$work/embed_readme'") || fail "README.md: $line"
+for program in embed_c embed_c_static embed_readme; do
   code=0
   "$work/$program" "$model" "$picture" "$work/$program.json" >"$work/out" 2>&1 || code=$?
   [ "$code" -eq "$want" ] || fail "$program ended with $code, the program with $want: $(cat "$work/out")"

@@ -116,7 +116,7 @@ class Worker:
         try:
             return _outcome(result, self._engine.diagnose_paths(
                 [folder / "upload" / file["name"] for file in job.files], result, progress=self._told,
-                timeout=self._settings.job_seconds, cancel=self._current[1], **job.options))
+                timeout=self._settings.job_seconds, cancel=self._current[1], slice_output=True, **job.options))
         except Error as failed:
             code, id, message = failed.code, failed.id, failed.message.replace(f"{folder}/", "")
         except Exception as failed:  # noqa: BLE001 - must not end the service; its text may name a patient
