@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as PilImage
 
 ROOT = Path(__file__).resolve().parents[2]
 SLICES = ("slice_014.png", "slice_001.png")
@@ -72,12 +73,16 @@ def write_png(path: Path, grey: np.ndarray) -> None:
 
 
 def in_hounsfield(report: dict, folder: Path) -> None:
-    """The first slice as 16 bits with HU of every size."""
-    one = report["slices"][0]
-    value = np.arange(one["width"] * one["height"]).reshape(one["height"], one["width"]) * 7919 % 4000
-    write_png(folder / f"slice-{one['source']}", value.astype(np.uint16))
-    for one in report["slices"]:
+    """Its slices as 16 bits: the first with HU of every size, the others as a scanner might give them."""
+    for n, one in enumerate(report["slices"]):
+        shape = one["height"], one["width"]
+        value = hounsfield(*shape) if n == 0 else np.asarray(PilImage.open(folder / f"slice-{one['source']}")) * 8.0 - 400 + HU_OFFSET
+        write_png(folder / f"slice-{one['source']}", value.astype(np.uint16))
         one["hu_offset"] = HU_OFFSET
+
+
+def hounsfield(height: int, width: int) -> np.ndarray:
+    return (np.arange(height * width).reshape(height, width) * 7919 % 4000).astype(np.uint16)
 
 
 class Service:

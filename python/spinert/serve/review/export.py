@@ -47,9 +47,7 @@ def document(review: Review, name: str) -> dict[str, Any]:
                 "review": {key: by[key] for key in REVIEW}})
     last = max((one.accepted for _, one in slices), key=lambda entry: entry["revision"])
     info = {"description": f"Slices of a study as experts accepted them. {LABEL}",
-            "review": {key: last[key] for key in REVIEW} | {"complete": True}}
-    if offsets != {None}:
-        info["hu_offset"] = offsets.pop()
+            "review": {key: last[key] for key in REVIEW} | {"complete": True}, "hu_offset": offsets.pop()}
     return {"info": info, "findings": review.found.class_names, "images": images, "annotations": annotations}
 
 

@@ -28,15 +28,16 @@ export class Study {
     this.outbox.stopped = true;
   }
 
-  of(slice) {
-    return this.view.slices[slice.source] ?? { revision: 0, accepted: null, vertebrae: {} };
+  // What is saved of a slice.
+  here(source) {
+    return (this.view.slices[source] ??= { revision: 0, accepted: null, vertebrae: {} });
   }
 
   // As they stand with what is on its way, from top to bottom. `state` null: removed; `entry`: the last saved edit.
   vertebrae(slice) {
     const made = new Map(slice.vertebrae.map((found) => [String(found.id), { state: { box: found.box, labels: found.labels }, found }]));
     const put = (id, change) => made.set(id, { ...made.get(id), ...change });
-    for (const [id, entry] of Object.entries(this.of(slice).vertebrae)) put(id, { state: entry.state, entry });
+    for (const [id, entry] of Object.entries(this.here(slice.source).vertebrae)) put(id, { state: entry.state, entry });
     for (const edit of this.outbox.edits) {
       if (edit.kind === "vertebra" && edit.slice === slice.source) put(edit.vertebra, { state: edit.state, pending: true });
     }
@@ -52,7 +53,7 @@ export class Study {
   // The entry or edit that accepts the slice; null: it is not accepted.
   accepted(slice) {
     const last = this.outbox.edits.findLast((edit) => edit.slice === slice.source);
-    return last ? last.accepted && last : this.of(slice).accepted;
+    return last ? last.accepted && last : this.here(slice.source).accepted;
   }
 
   // A step of this reader; state null removes.
@@ -90,14 +91,14 @@ export class Study {
   queue(slice, id, state) {
     const edit = { who: this.who, slice: slice.source, ...(id ? { kind: "vertebra", vertebra: id, state: state && inside(state, slice) }
       : { kind: "accept", accepted: state }) };
-    const ahead = this.outbox.edits.findLast((one) => same(one, edit)), here = this.of(slice);
+    const ahead = this.outbox.edits.findLast((one) => same(one, edit)), here = this.here(slice.source);
     edit.based_on = ahead ? ahead.based_on : (id ? here.vertebrae[id]?.revision ?? 0 : here.revision);
     this.outbox.add(edit);
     this.told.changed();
   }
 
   sent(edit, { revision, before, who, when }) {
-    const here = (this.view.slices[edit.slice] ??= { revision: 0, accepted: null, vertebrae: {} }), entry = { revision, who, when };
+    const here = this.here(edit.slice), entry = { revision, who, when };
     this.acked = Math.max(this.acked, revision);
     if (here.revision === before) here.revision = revision;  // else the next poll shows what others did in between
     here.accepted = edit.accepted ? entry : null;
@@ -112,11 +113,13 @@ export class Study {
   }
 
   async conflict(edit, current) {
+    if (edit.vertebra) this.here(edit.slice).vertebrae[edit.vertebra] = current;
     const keep = await this.told.conflict(edit, current), last = this.outbox.edits.findLast((one) => same(one, edit));
     this.outbox.drop((one) => same(one, edit));
     if (keep) this.outbox.add({ ...last, based_on: current.revision });
     else this.forget(edit);
     await this.poll();
+    this.told.changed();
   }
 
   // Undo must not reach behind what somebody else did.
@@ -131,7 +134,7 @@ export class Study {
     if (!view || view.revision <= this.view.revision || view.revision < this.acked) return;
     const news = [], own = (slice, vertebra) => this.outbox.edits.some((one) => one.slice === slice && one.vertebra === vertebra);
     for (const [source, slice] of Object.entries(view.slices)) {
-      const had = this.of({ source });
+      const had = this.here(source);
       for (const [vertebra, { revision, who }] of Object.entries(slice.vertebrae)) {
         if (revision <= (had.vertebrae[vertebra]?.revision ?? 0) || own(source, vertebra)) continue;
         news.push(`${who} changed ${source}, vertebra ${vertebra}`);

@@ -175,7 +175,7 @@ export class Viewer {
     this.pointers.set(event.pointerId, start);
     const plain = event.button === 0 && this.pointers.size === 1, hit = plain && !this.adding ? this.hit(start, event.pointerType) : undefined;
     const kind = this.pointers.size > 1 ? "pinch" : event.button === 2 ? "window" : !plain ? "pan" : this.adding ? "add" : hit ? "box" : "empty";
-    this.drag = { kind, start, last: start, ...hit, original: hit && this.boxes.find((one) => one.id === hit.id).box };
+    this.drag = { kind, start, last: start, level: this.level, width: this.width, ...hit, original: hit && this.boxes.find((one) => one.id === hit.id).box };
     if (hit && hit.id !== this.selected) this.told.select(hit.id);
   }
 
@@ -193,8 +193,8 @@ export class Viewer {
     const dx = point.x - drag.last.x, dy = point.y - drag.last.y, [sx, sy] = this.toSlice(drag.start), [px, py] = this.toSlice(point);
     drag.last = point;
     if (drag.kind === "window") {
-      const unit = Math.max(this.width, 16) / 400;
-      this.told.window(this.level + dy * unit, this.width + dx * unit);
+      const unit = Math.max(drag.width, 16) / 400;
+      this.told.window(drag.level + (point.y - drag.start.y) * unit, drag.width + (point.x - drag.start.x) * unit);
     } else if (drag.kind === "box") drag.box = moved(drag.original, drag.sides, px - sx, py - sy, slice);
     else if (drag.kind === "add") drag.box = clamp([Math.min(sx, px), Math.min(sy, py), Math.max(sx, px), Math.max(sy, py)], slice);
     else this.pan(dx, dy);
