@@ -2,12 +2,12 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 import unittest
 import zipfile
-from unittest import mock
 
 try:
     import fastapi, numpy, uvicorn  # noqa
@@ -40,8 +40,8 @@ class Review(WithData):
     def edit(self, job: str, vertebra: str | None = "1", box=(100, 30, 140, 70), labels=("KD",), **change) -> httpx.Response:
         self.ids += 1
         edit = {"edit": f"{self.ids:032x}", "who": "anna", "slice": FIRST, "based_on": 0}
-        edit |= {"kind": "vertebra", "vertebra": vertebra, "state": {"box": box, "labels": labels}} if vertebra else {
-            "kind": "accept", "accepted": True}
+        edit |= {"vertebra": vertebra, "state": {"box": box, "labels": labels}} if vertebra else {
+            "accepted": True}
         return self.http.post(f"/v1/jobs/{job}/review", json=edit | change)
 
     def saved(self, *arguments, **change) -> int:
@@ -96,7 +96,7 @@ class Review(WithData):
                 ({"labels": ["XX"]}, 422, "bad_labels"), ({"labels": ["KD", "KD"]}, 422, "bad_labels"), ({"labels": ["normal", "KD"]}, 422, "bad_labels"),
                 ({"vertebra": "99"}, 404, "no_vertebra"), ({"vertebra": "../x"}, 422, "malformed"), ({"slice": "../job.json"}, 404, "no_slice"),
                 ({"who": " "}, 422, "malformed"), ({"who": "x" * 65}, 422, "malformed"), ({"who": "a\nb"}, 422, "malformed"), ({"edit": "1"}, 422, "malformed"),
-                ({"based_on": 7}, 422, "malformed"), ({"based_on": -1}, 422, "malformed"), ({"more": 1}, 422, "malformed"), ({"kind": "accept"}, 422, "malformed")):
+                ({"based_on": -1}, 422, "malformed"), ({"more": 1}, 422, "malformed"), ({"accepted": True}, 404, "no_vertebra")):
             self.refused(self.edit(job, **change), status, error)
         path = f"/v1/jobs/{job}/review"
         send = lambda text, kind="application/json", where=path: self.http.post(where, content=text, headers={"Content-Type": kind})  # noqa: E731
@@ -112,17 +112,19 @@ class Review(WithData):
         self.refused(self.http.get(f"/v1/jobs/{job}/corrections"), 409, "nothing_accepted")
         self.refused(self.http.get("/v1/corrections"), 409, "nothing_accepted")
         self.saved(job, labels=[])
-        self.refused(self.edit(job, None, based_on=1), 422, "open_labels")
+        self.refused(self.edit(job, None, based_on=1), 422, "open_vertebra")
         self.assertEqual(list(self.view(job)), [FIRST])
 
     def test_disk_full_and_damage(self) -> None:
         path = self.folder / "review-1.jsonl"
         journal = Journal(path)
         journal.append({"revision": 1})
-        write = os.write
-        with mock.patch("os.write", side_effect=[4, OSError(28, "full")]) as broken:
-            broken.side_effect = lambda handle, data: write(handle, data[:4]) if broken.call_count == 1 else (_ for _ in ()).throw(OSError(28, "full"))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))  # a part of the line still fits
+        try:
             self.assertRaises(OSError, journal.append, {"revision": 2, "a": "b"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         self.assertEqual((path.read_text(), len(journal.entries)), ('{"revision": 1}\n', 1))
         journal.append({"revision": 2})
         self.assertEqual(len(Journal(path).entries), 2)

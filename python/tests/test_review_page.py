@@ -127,7 +127,7 @@ class ReviewPage(WithData):
         values = review_data.hounsfield(one["height"], one["width"]).astype(int) - HU_OFFSET
         for x, y in ((0, 0), (3, 1), (100, 202), (one["width"] - 1, one["height"] - 1), (77, 333), (201, 404)):
             page.mouse.move(*self.at(page, x + 0.5, y + 0.5))
-            expect(page.locator("#readout")).to_have_text(f"x {x}, y {y}: {values[y, x]} HU")
+            expect(page.get_by_label("Pixel")).to_have_text(f"x {x}, y {y}: {values[y, x]} HU")
         window = page.get_by_label("Window", exact=True)
         expect(window).to_have_text("Level 400, width 1800 HU")
         page.keyboard.press("w")
@@ -140,18 +140,18 @@ class ReviewPage(WithData):
         page.keyboard.press("PageUp")
         self.shown(page, FIRST)
         page.mouse.move(*middle)
-        before = page.locator("#readout").inner_text()
+        before = page.get_by_label("Pixel").inner_text()
         corner = self.at(page, 20.5, 30.5)
         page.keyboard.down("Control")
         page.mouse.wheel(0, -300)
         page.keyboard.up("Control")
         page.mouse.move(middle[0] + 1, middle[1])
-        self.assertEqual(page.locator("#readout").inner_text().split(":")[0], before.split(":")[0])  # the point under the pointer stays
+        self.assertEqual(page.get_by_label("Pixel").inner_text().split(":")[0], before.split(":")[0])  # the point under the pointer stays
         page.mouse.move(*corner)
-        expect(page.locator("#readout")).not_to_contain_text("x 20, y 30:")
+        expect(page.get_by_label("Pixel")).not_to_contain_text("x 20, y 30:")
         page.keyboard.press("0")
         page.mouse.move(*corner)
-        expect(page.locator("#readout")).to_contain_text("x 20, y 30:")
+        expect(page.get_by_label("Pixel")).to_contain_text("x 20, y 30:")
 
     def test_edit_by_mouse(self) -> None:
         job = self.job()
@@ -224,7 +224,7 @@ class ReviewPage(WithData):
         press("a")
         self.last(page, job, count + 3)
         press("q")
-        expect(page.get_by_text("accepted; anna")).to_be_visible()
+        expect(page.get_by_text("accepted, 2 of 2 slices; anna")).to_be_visible()
 
     def test_two_reviewers(self) -> None:
         job, service = self.job(), self.serve()

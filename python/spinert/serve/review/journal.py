@@ -1,4 +1,4 @@
-"""An append-only file of JSON lines. What append() returned from is on the disk; half a last line is cut."""
+"""An append-only file of JSON lines, numbered by `revision`. What append() returned from is on the disk."""
 
 import contextlib
 import json
@@ -14,47 +14,34 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            data = b""
+        data = path.read_bytes() if path.is_file() else b""
         # What follows the last line break was never acknowledged: the process died or the disk was full.
         self._length = data.rfind(b"\n") + 1
-        self.entries: list[dict[str, Any]] = []
-        for number, line in enumerate(data[:self._length].splitlines(), 1):
-            try:
-                entry = json.loads(line)
-                whole = entry["revision"] == number
-            except (ValueError, TypeError, KeyError):
-                whole = False
-            if not whole:  # never skipped: the correction in it would be lost without a word
-                raise Refused(500, "journal_damaged", f"{path.name}, line {number} is not what was written there. Mend "
-                              "it by hand")
-            self.entries.append(entry)
+        try:
+            self.entries: list[dict[str, Any]] = [json.loads(line) for line in data[:self._length].splitlines()]
+            whole = [one["revision"] for one in self.entries] == [*range(1, len(self.entries) + 1)]
+        except (ValueError, TypeError, KeyError):
+            whole = False
+        if not whole:  # a line is never skipped: the correction in it would be lost without a word
+            raise Refused(500, "journal_damaged", f"{path.name} is not what was written there. Mend it by hand")
 
     def append(self, entry: dict[str, Any]) -> None:
-        """OSError: nothing was added. FileNotFoundError: its folder is gone."""
-        line = json.dumps(entry, allow_nan=False).encode() + b"\n"
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
+        """OSError: nothing was added."""
+        line = json.dumps(entry).encode() + b"\n"
+        with open(os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600), "wb", buffering=0) as file:
             try:
-                os.ftruncate(handle, self._length)
-                os.lseek(handle, 0, os.SEEK_END)
-                left = line
-                while left:
-                    left = left[os.write(handle, left):]
-                os.fsync(handle)
+                file.truncate(self._length)
+                file.seek(self._length)
+                if file.write(line) != len(line):
+                    raise OSError("the disk is full")
+                os.fsync(file)
             except OSError:
                 with contextlib.suppress(OSError):
-                    os.ftruncate(handle, self._length)
+                    file.truncate(self._length)
                 raise
-        finally:
-            os.close(handle)
-        if not self._length:  # the name of a new file
+        if not self.entries:  # the name of a new file
             folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            os.fsync(folder)
+            os.close(folder)
         self._length += len(line)
         self.entries.append(entry)

@@ -1,5 +1,5 @@
 // api.js - requests to the service. The token is asked for once and kept for this tab alone.
-import { ask } from "./dialogs.js";
+import { ask } from "./dom.js";
 
 const KEY = "spinert.token", TIMEOUT_MS = 60000;
 let asking;
@@ -7,7 +7,7 @@ let asking;
 export class Refusal extends Error {
   constructor(status, body) {
     super(body.message ?? "the service does not answer");
-    Object.assign(this, { status, body, error: body.error });  // status 0: no answer
+    Object.assign(this, { status, body });  // status 0: no answer
   }
 }
 
@@ -19,7 +19,7 @@ export async function request(path, options = {}) {
   if (answer.ok) return answer;
   if (answer.status !== 401) throw new Refusal(answer.status, await answer.json().catch(() => ({})));
   if (token === sessionStorage.getItem(KEY)) {  // else another request has brought a newer one
-    asking ??= ask("Token", "This service wants a token. Its engineer has it.", { secret: true })
+    asking ??= ask("Token", "This service wants a token. Its engineer has it", "password")
       .then((given) => sessionStorage.setItem(KEY, given)).finally(() => { asking = undefined; });
     await asking;
   }
@@ -30,11 +30,3 @@ export const getJson = async (path) => (await request(path)).json();
 
 export const postJson = async (path, body) => (await request(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
-
-export async function download(path, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await (await request(path)).blob());
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), TIMEOUT_MS);
-}

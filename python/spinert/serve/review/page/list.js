@@ -1,6 +1,6 @@
 // list.js - all studies, the most urgent first. A study without a result stands apart and says so: it must never look
 // like one in which nothing was found.
-import { download, getJson } from "./api.js";
+import { getJson, request } from "./api.js";
 import { alarm, button, el, say, when } from "./dom.js";
 
 const POLL_MS = 5000;
@@ -27,17 +27,18 @@ export async function nextStudy(job, study) {
   return next ? address(next) : null;
 }
 
-function reviewText({ state, accepted, reviewable, who, when: time, message }) {
-  if (!who) return message ?? state;
-  return `${state === "accepted" ? "accepted" : `in work, ${accepted} of ${reviewable} slices accepted`}; ${who}, ${when(time)}`;
+function line(row) {
+  const { made, review: { state, who, when: time, accepted, reviewable } } = row, result = diagnosed(row);
+  return el("tr", el("td", el(`span.pill.${group(row)}`, result ? made.alert : row.state), result && made.status !== "completed" && el("span.pill.failed", made.status)),
+    el("th", { scope: "row" }, result ? el("a", { href: address(row) }, title(row)) : title(row), !result && el("p.small.bad", row.message || made.error || row.error)),
+    el("td", made.slices), el("td", when(row.accepted)),
+    el("td", !result ? "nothing to review" : who ? `${state}, ${accepted} of ${reviewable} slices; ${who}, ${when(time)}` : state));
 }
 
-function line(row) {
-  const { made, review } = row, result = diagnosed(row);
-  return el("tr", el("td", el(`span.pill.${group(row)}`, result ? made.alert : row.state), result && made.status !== "completed" && el("span.pill.failed", made.status)),
-    el("th", { scope: "row" }, result ? el("a", { href: address(row), "data-key": address(row) }, title(row)) : title(row),
-      !result && el("p.small.bad", row.message || made.error || row.error)),
-    el("td", made.slices), el("td", when(row.accepted)), el("td", result ? reviewText(review) : "nothing to review"));
+async function save() {
+  const link = el("a", { download: "corrections.zip" });
+  link.href = URL.createObjectURL(await (await request("corrections")).blob());
+  link.click();
 }
 
 export async function openList() {
@@ -48,9 +49,8 @@ export async function openList() {
     el("option", { selected: one === filter.show }, one)));
 
   function fill() {
-    Object.assign(filter, { text: search.value, show: which.value });
-    const focus = document.activeElement?.dataset.key, { show } = filter;
-    const rows = sorted(answer.studies).filter((row) => `${title(row)} ${row.job}`.toLowerCase().includes(filter.text.toLowerCase()) &&
+    const focus = document.activeElement?.href, { text, show } = Object.assign(filter, { text: search.value, show: which.value });
+    const rows = sorted(answer.studies).filter((row) => `${title(row)} ${row.job}`.toLowerCase().includes(text.toLowerCase()) &&
       (show === "all" || row.review.state === show || (show === "not accepted" && row.review.state !== "accepted")));
     count.textContent = `${rows.length} of ${answer.studies.length} studies${answer.left_out ? `. ${answer.left_out} older jobs are not shown` : ""}`;
     found.replaceChildren(...Object.entries(GROUPS).map(([name, heading]) => {
@@ -58,28 +58,23 @@ export async function openList() {
       return own.length ? el("section", el("h2", { id: name }, `${heading} `, el("span.soft", own.length)), el("table", { "aria-labelledby": name },
         el("thead", el("tr", ["Alert", "Study", "Slices", "Received", "Review"].map((one) => el("th", { scope: "col" }, one)))), el("tbody", own.map(line)))) : "";
     }));
-    if (focus) links().find((one) => one.dataset.key === focus)?.focus();
+    links().find((one) => one.href === focus)?.focus();
   }
 
   const step = (by) => {
     const all = links(), at = all.indexOf(document.activeElement);
-    all[at < 0 ? 0 : Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
+    all[Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
   };
   const timer = setInterval(async () => {
-    try {
-      const fresh = await getJson("review");
-      alarm("");
-      if (JSON.stringify(fresh) === JSON.stringify(answer)) return;
-      answer = fresh;
-      fill();
-    } catch (problem) {
-      alarm(`This list may be old: ${problem.message}`);
-    }
+    const fresh = await getJson("review").catch((problem) => alarm(`This list may be old: ${problem.message}`));
+    if (fresh) alarm("");
+    if (!fresh || JSON.stringify(fresh) === JSON.stringify(answer)) return;
+    answer = fresh;
+    fill();
   }, POLL_MS);
   fill();
   return { title: "Studies", close: () => clearInterval(timer),
     root: el("div.wrap", el("div.bar", el("h1.gap", "Studies"), el("label", { for: "search" }, "Find"), search, el("label", { for: "which" }, "Review"), which,
-      button("Export accepted", "", () => download("corrections", "corrections.zip").catch((problem) => say(`No export: ${problem.message}`)))), count, found),
-    keys: [[["j", "ArrowDown"], "next study", () => step(1)], [["k", "ArrowUp"], "study before", () => step(-1)],
-      [["Enter"], "open the study", () => {}], [["/"], "find", () => search.focus()]] };
+      button("Export accepted", "", () => save().catch((problem) => say(`No export: ${problem.message}`)))), count, found),
+    keys: [[["j", "ArrowDown"], "next study", () => step(1)], [["k", "ArrowUp"], "study before", () => step(-1)], [["/"], "find", () => search.focus()]] };
 }

@@ -1,21 +1,19 @@
 // main.js - what is shown for an address, who reviews, the keys, and whether all is saved.
-import { ask, choose } from "./dialogs.js";
-import { $, alarm, el } from "./dom.js";
-import { openEditor } from "./editor.js";
+import { $, alarm, ask, choose, el } from "./dom.js";
+import { Editor } from "./editor.js";
 import { openList } from "./list.js";
 
 const NAME = "spinert.reviewer", DISK_FULL = 507;
-const nothing = { close() {}, keys: [] };
-let shown = nothing, turn = 0;
-
-function showName() {
-  $("reviewer").textContent = `Reviewer: ${localStorage.getItem(NAME) ?? "nobody"}`;
-}
+let shown, turn = 0;
 
 async function askName() {
-  const name = await ask("Who reviews?", "Your name; it stands beside every correction that you make", { value: localStorage.getItem(NAME) ?? "" });
-  localStorage.setItem(NAME, name);
-  showName();
+  localStorage.setItem(NAME, await ask("Who reviews?", "Your name; it stands beside every correction", "text", localStorage.getItem(NAME) ?? ""));
+  return showName();
+}
+
+function showName() {
+  const name = localStorage.getItem(NAME);
+  $("reviewer").textContent = `Reviewer: ${name ?? "nobody"}`;
   return name;
 }
 
@@ -27,18 +25,24 @@ function showSaved(count, problem) {
 }
 
 function help() {
-  return choose("Keys", el("div", el("table", shown.keys.map(([keys, text]) => el("tr", el("th", { scope: "row" }, keys.map((key) => [el("kbd", key), " "])), el("td", text)))),
-    el("p.soft", "Mouse: wheel for slices, Ctrl and wheel for zoom, right button for the window. Touch: two fingers for zoom and pan.")), [["Close", null]]);
+  choose("Keys", el("div", el("table", shown.keys.map(([keys, text]) => el("tr", el("th", { scope: "row" }, keys.map((key) => [el("kbd", key), " "])), el("td", text)))),
+    el("p", "Mouse: wheel for slices, Ctrl and wheel for zoom, right button for the window. Touch: two fingers for zoom and pan.")), ["Close", null]);
+}
+
+async function edit(job, study) {
+  const editor = new Editor(job, Number(study), showName() ?? await askName(), showSaved);
+  await editor.load();
+  return editor;
 }
 
 async function route() {
   const mine = ++turn, [, job, study] = location.hash.match(/^#\/([0-9a-f]{32})\/([1-9][0-9]*)$/) ?? [];
-  shown.close();
-  shown = nothing;
-  for (const id of ["saved", "notice"]) $(id).textContent = "";
+  shown?.close();
+  shown = undefined;
+  $("saved").textContent = $("notice").textContent = "";
   alarm("");
   try {
-    const next = job ? await openEditor(job, Number(study), localStorage.getItem(NAME) ?? await askName(), showSaved) : await openList();
+    const next = await (job ? edit(job, study) : openList());
     if (mine !== turn) return next.close();
     shown = next;
     $("main").replaceChildren(next.root);
@@ -53,9 +57,9 @@ async function route() {
 addEventListener("hashchange", route);
 addEventListener("keydown", (event) => {
   const { target, key, ctrlKey, shiftKey } = event;
-  if (event.altKey || event.metaKey || target.closest("input:not([type=range]), select, dialog")) return;
-  // A button, link or slider that has the focus keeps the keys that are its own.
-  if ((["Enter", " "].includes(key) && target.closest("button, a")) || (key.startsWith("Arrow") && target.closest("[type=range]"))) return;
+  // A field, button, link or slider that has the focus keeps the keys that are its own.
+  if (!shown || event.altKey || event.metaKey || target.closest("input:not([type=range]), select, dialog") ||
+      (["Enter", " "].includes(key) && target.closest("button, a")) || (key.startsWith("Arrow") && target.closest("[type=range]"))) return;
   const name = `${ctrlKey ? "Ctrl+" : ""}${shiftKey && key.length > 1 ? "Shift+" : ""}${key}`;
   const run = name === "?" ? help : shown.keys.find(([keys]) => keys.includes(name))?.[2];
   if (!run) return;
@@ -66,7 +70,7 @@ addEventListener("keydown", (event) => {
 for (const kind of ["error", "unhandledrejection"]) addEventListener(kind, ({ reason, error }) => alarm(`Reload this page: ${(reason ?? error)?.message}`));
 $("reviewer").addEventListener("click", async () => {
   const who = await askName();
-  if (shown.study) shown.study.who = who;
+  if (shown?.study) shown.study.who = who;
 });
 $("help").addEventListener("click", help);
 $("alarm-close").addEventListener("click", () => alarm(""));

@@ -3,7 +3,7 @@ import { request } from "./api.js";
 import { decodePng } from "./png.js";
 
 const KEPT = 12;  // slices: scrolling back and forth fetches nothing
-const BONE = [400, 1800], SOFT = [40, 400];  // level and width, HU; bone is the window of the ready configs
+const WINDOWS = [["bone", 400, 1800], ["soft tissue", 40, 400]];  // level and width, HU; bone as in the ready configs
 
 export class Pictures {
   constructor(path) {
@@ -32,13 +32,13 @@ export class Pictures {
     }
     const made = await decodePng(await answer.arrayBuffer());
     if (made.width === slice.width && made.height === slice.height) return made;
-    throw new Error(`The picture cannot be shown: it is ${made.width} x ${made.height}, the report says ${slice.width} x ${slice.height}`);
+    throw new Error(`The picture is ${made.width} x ${made.height}, the report says ${slice.width} x ${slice.height}`);
   }
 }
 
 // Windows to choose from, the first one first: [name, level, width] in pixel values.
-export function windows(picture, offset) {
-  if (offset !== undefined) return [["bone", BONE[0] + offset, BONE[1]], ["soft tissue", SOFT[0] + offset, SOFT[1]]];
-  const [low, high] = picture.bits === 8 ? [0, 255] : picture.pixels.reduce(([a, b], one) => [Math.min(a, one), Math.max(b, one)], [65535, 0]);
+export function windows({ bits, pixels }, offset) {
+  if (offset !== undefined) return WINDOWS.map(([name, level, width]) => [name, level + offset, width]);
+  const [low, high] = bits === 8 ? [0, 255] : pixels.reduce(([a, b], one) => [Math.min(a, one), Math.max(b, one)], [65535, 0]);
   return [["whole range", (low + high) / 2, Math.max(1, high - low)]];
 }

@@ -8,16 +8,14 @@ const UNDO_JOINS_MS = 900;  // a row of arrow keys is one step of undo
 export class Study {
   // `told`: { changed(), said(text), refused(text), conflict(edit, current): true keeps the own edit }
   constructor(job, number, who, told) {
-    Object.assign(this, { job, number, who, told, done: [], undone: [], acked: 0, path: `jobs/${job}/review?study=${number}` });
+    Object.assign(this, { job, number, who, told, done: [], undone: [], newest: 0, path: `jobs/${job}/review?study=${number}` });
   }
 
   async load() {
-    [this.report, this.view] = await Promise.all([
-      getJson(`jobs/${this.job}/files/report.json?study=${this.number}`), getJson(this.path)]);
+    [this.report, this.view] = await Promise.all([getJson(`jobs/${this.job}/files/report.json?study=${this.number}`), getJson(this.path)]);
     const file = (source, kind) => this.report.volatile.files.find((one) => one.source === source && one.name.startsWith(kind))?.name;
-    this.slices = (this.report.slices ?? []).map((one) => ({ ...one, picture: one.width ? file(one.source, "slice-") : undefined,
-      preview: file(one.source, "preview-") }));
-    this.outbox = new Outbox(this.job, this.number, {
+    this.slices = (this.report.slices ?? []).map((one) => ({ ...one, picture: file(one.source, "slice-"), preview: file(one.source, "preview-") }));
+    this.outbox = new Outbox(`spinert.edit.${this.job}.${this.number}.`, this.path, {
       sent: (...given) => this.sent(...given), refused: (...given) => this.refused(...given),
       conflict: (...given) => this.conflict(...given), changed: () => this.told.changed() });
     this.timer = setInterval(() => this.poll(), POLL_MS);
@@ -38,9 +36,7 @@ export class Study {
     const made = new Map(slice.vertebrae.map((found) => [String(found.id), { state: { box: found.box, labels: found.labels }, found }]));
     const put = (id, change) => made.set(id, { ...made.get(id), ...change });
     for (const [id, entry] of Object.entries(this.here(slice.source).vertebrae)) put(id, { state: entry.state, entry });
-    for (const edit of this.outbox.edits) {
-      if (edit.kind === "vertebra" && edit.slice === slice.source) put(edit.vertebra, { state: edit.state, pending: true });
-    }
+    for (const { vertebra, state } of this.outbox.edits.filter((one) => one.slice === slice.source && one.vertebra)) put(vertebra, { state, pending: true });
     let added = 0;
     const top = ({ state, found }) => (state ?? found)?.box[1] ?? 0;
     return [...made].map(([id, one]) => ({ id, name: one.found ? id : `new ${++added}`, ...one })).sort((a, b) => top(a) - top(b));
@@ -56,20 +52,14 @@ export class Study {
     return last ? last.accepted && last : this.here(slice.source).accepted;
   }
 
-  // A step of this reader; state null removes.
+  // A step of this reader: a new state of a vertebra (null removes it) or, without an id, of the acceptance.
   change(slice, id, state) {
-    const before = this.state(slice, id), last = this.done.at(-1), at = Date.now();
-    if (before && state && last?.after && last.slice === slice && last.id === id && at - last.at < UNDO_JOINS_MS) {
+    const before = id ? this.state(slice, id) : !state, last = this.done.at(-1), at = Date.now();
+    if (id && before && state && last?.after && last.slice === slice && last.id === id && at - last.at < UNDO_JOINS_MS) {
       Object.assign(last, { after: state, at });
     } else this.done.push({ slice, id, before, after: state, at });
     this.undone = [];
     this.queue(slice, id, state);
-  }
-
-  accept(slice, accepted) {
-    this.done.push({ slice, before: !accepted, after: accepted });
-    this.undone = [];
-    this.queue(slice, undefined, accepted);
   }
 
   add(slice, box) {
@@ -89,26 +79,24 @@ export class Study {
   }
 
   queue(slice, id, state) {
-    const edit = { who: this.who, slice: slice.source, ...(id ? { kind: "vertebra", vertebra: id, state: state && inside(state, slice) }
-      : { kind: "accept", accepted: state }) };
+    const edit = { who: this.who, slice: slice.source, ...(id ? { vertebra: id, state: state && inside(state, slice) } : { accepted: state }) };
     const ahead = this.outbox.edits.findLast((one) => same(one, edit)), here = this.here(slice.source);
-    edit.based_on = ahead ? ahead.based_on : (id ? here.vertebrae[id]?.revision ?? 0 : here.revision);
-    this.outbox.add(edit);
+    this.outbox.add({ ...edit, based_on: (ahead?.based_on ?? (id ? here.vertebrae[id] : here)?.revision ?? 0) });
     this.told.changed();
   }
 
-  sent(edit, { revision, before, who, when }) {
-    const here = this.here(edit.slice), entry = { revision, who, when };
-    this.acked = Math.max(this.acked, revision);
-    if (here.revision === before) here.revision = revision;  // else the next poll shows what others did in between
-    here.accepted = edit.accepted ? entry : null;
-    if (edit.vertebra) here.vertebrae[edit.vertebra] = { ...entry, state: edit.state };
+  sent(edit, entry) {
+    const here = this.here(edit.slice);
+    this.newest = Math.max(this.newest, entry.revision);
+    if (here.revision === entry.before) here.revision = entry.revision;  // else the next poll shows what others did in between
+    here.accepted = entry.accepted ? entry : null;
+    if (edit.vertebra) here.vertebrae[edit.vertebra] = entry;
     this.told.changed();
   }
 
-  refused(edit, refusal) {
+  refused(edit, { message }) {
     this.forget(edit);
-    this.told.refused(`${edit.vertebra ? "A change of a vertebra" : "Accepting a slice"} was not saved: ${refusal.message}`);
+    this.told.refused(`${edit.vertebra ? "A change of a vertebra" : "Accepting a slice"} was not saved: ${message}`);
     this.told.changed();
   }
 
@@ -131,16 +119,16 @@ export class Study {
   async poll() {
     const view = await getJson(this.path).catch(() => null);  // edits that cannot be sent say so themselves
     // An answer from before the last own edit would take that off the screen.
-    if (!view || view.revision <= this.view.revision || view.revision < this.acked) return;
-    const news = [], own = (slice, vertebra) => this.outbox.edits.some((one) => one.slice === slice && one.vertebra === vertebra);
-    for (const [source, slice] of Object.entries(view.slices)) {
-      const had = this.here(source);
-      for (const [vertebra, { revision, who }] of Object.entries(slice.vertebrae)) {
-        if (revision <= (had.vertebrae[vertebra]?.revision ?? 0) || own(source, vertebra)) continue;
-        news.push(`${who} changed ${source}, vertebra ${vertebra}`);
-        this.forget({ slice: source, vertebra });
+    if (!view || view.revision <= this.view.revision || view.revision < this.newest) return;
+    const news = [], own = (slice, vertebra) => this.outbox.edits.some((one) => same(one, { slice, vertebra }));
+    for (const [slice, { accepted, vertebrae }] of Object.entries(view.slices)) {
+      const had = this.here(slice);
+      for (const [vertebra, { revision, who }] of Object.entries(vertebrae)) {
+        if (revision <= (had.vertebrae[vertebra]?.revision ?? 0) || own(slice, vertebra)) continue;
+        news.push(`${who} changed ${slice}, vertebra ${vertebra}`);
+        this.forget({ slice, vertebra });
       }
-      if (slice.accepted && slice.accepted.revision !== had.accepted?.revision && !own(source)) news.push(`${slice.accepted.who} accepted ${source}`);
+      if (accepted && accepted.revision !== had.accepted?.revision && !own(slice)) news.push(`${accepted.who} accepted ${slice}`);
     }
     this.view = view;
     if (news.length) this.told.said(news.length > 2 ? `${news.length} changes by others` : news.join(". "));

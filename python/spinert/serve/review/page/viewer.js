@@ -4,19 +4,19 @@ import { el } from "./dom.js";
 
 const REACH = { touch: 22 }, MOUSE_REACH = 8;  // pixels of the screen about a side of a box
 const MOST_ZOOM = 24, LEAST_ZOOM = 0.1, LEAST_SIDE = 4, WHEEL_STEP = 60, DRAG_BEGINS = 3;
-const ALL = [true, true, true, true];  // sides of a box: x1, y1, x2, y2
+export const ALL = [true, true, true, true];  // sides of a box: x1, y1, x2, y2
 
 export class Viewer {
   // `told`: { box(id, box), select(id), add(box), step(by), window(level, width), cursor(x, y, value) }
   constructor(stage, told) {
-    Object.assign(this, { stage, told, boxes: [], selected: null, adding: false, hidden: false, pointers: new Map(), wheel: 0, scale: 0 });
+    Object.assign(this, { stage, told, boxes: [], adding: false, hidden: false, pointers: new Map(), wheel: 0, scale: 1, x: 0, y: 0 });
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.pixels = el("canvas");
     stage.append(this.canvas);
     stage.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
-    for (const [name, run] of Object.entries({ down: "onDown", move: "onMove", up: "onUp", cancel: "onUp" })) {
-      this.canvas.addEventListener(`pointer${name}`, (event) => this.slice && this[run](event));
+    for (const [name, run] of [["down", "onDown"], ["move", "onMove"], ["up", "onUp"], ["cancel", "onUp"]]) {
+      this.canvas.addEventListener(`pointer${name}`, (event) => this.slice && this[run](event, this.at(event)));
     }
     new ResizeObserver(() => this.resize()).observe(stage);
   }
@@ -41,7 +41,7 @@ export class Viewer {
   repaint() {
     const { slice, level, width } = this, context = this.pixels.getContext("2d");
     if (slice?.bitmap) context.drawImage(slice.bitmap, 0, 0);
-    if (slice?.pixels && width) {
+    if (slice?.pixels) {
       const data = context.createImageData(slice.width, slice.height), grey = new Uint32Array(data.data.buffer);
       const table = Uint32Array.from({ length: 1 << slice.bits }, (_, value) =>
         0xff000000 + 0x10101 * Math.min(255, Math.max(0, Math.round((value - level + width / 2) / width * 255))));
@@ -52,8 +52,8 @@ export class Viewer {
   }
 
   resize() {
-    const { clientWidth: width, clientHeight: height } = this.stage;
-    Object.assign(this.canvas, { width: Math.round(width * devicePixelRatio), height: Math.round(height * devicePixelRatio) });
+    const { clientWidth, clientHeight } = this.stage;
+    Object.assign(this.canvas, { width: clientWidth * devicePixelRatio, height: clientHeight * devicePixelRatio });
     if (this.fitted) this.fit();
     this.draw();
   }
@@ -61,8 +61,8 @@ export class Viewer {
   fit() {
     const { clientWidth: width, clientHeight: height } = this.stage, { slice } = this;
     if (!slice) return;
-    const scale = Math.min(width / slice.width, height / slice.height) || 1;
-    Object.assign(this, { scale, x: (width - slice.width * scale) / 2, y: (height - slice.height * scale) / 2, fitted: true });
+    this.scale = Math.min(width / slice.width, height / slice.height) || 1;
+    Object.assign(this, { x: (width - slice.width * this.scale) / 2, y: (height - slice.height * this.scale) / 2, fitted: true });
     this.draw();
   }
 
@@ -98,6 +98,11 @@ export class Viewer {
     this.draw();
   }
 
+  hide() {
+    this.hidden = !this.hidden;
+    this.draw();
+  }
+
   draw() {
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.paint());
@@ -105,19 +110,18 @@ export class Viewer {
 
   paint() {
     const { canvas, slice, drag } = this, context = canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!slice) return;
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.imageSmoothingQuality = "high";
     context.drawImage(this.pixels, this.x, this.y, slice.width * this.scale, slice.height * this.scale);
-    if (drag?.box && this.adding) this.paintBox(context, { box: drag.box, text: "", colour: "#fff", dashed: true });
     if (this.hidden) return;
-    for (const one of this.boxes.toSorted((a, b) => (a.id === this.selected) - (b.id === this.selected))) this.paintBox(context, one);
+    for (const one of this.boxes) this.paintBox(context, one);
+    if (drag?.kind === "add" && drag.box) this.paintBox(context, { box: drag.box, text: "", colour: "#fff", dashed: true });
   }
 
   paintBox(context, one) {
-    const chosen = one.id === this.selected, moving = this.drag?.id === one.id && this.drag.box;
+    const chosen = one.id && one.id === this.selected, moving = one.id && this.drag?.id === one.id && this.drag.box;
     const [x1, y1, x2, y2] = this.onStage(moving || one.box), line = chosen ? 3 : one.thin ? 1 : 2;
     for (const [style, width, dash] of [["rgba(0,0,0,.65)", line + 2.5, []], [one.colour, line, one.dashed ? [6, 4] : []]]) {
       Object.assign(context, { strokeStyle: style, lineWidth: width });
@@ -127,13 +131,12 @@ export class Viewer {
     context.setLineDash([]);
     context.fillStyle = "#fff";
     if (chosen) for (const x of [x1, x2]) for (const y of [y1, y2]) context.fillRect(x - 4, y - 4, 8, 8);
-    Object.assign(context, { font: `600 ${chosen ? 15 : 13}px system-ui, sans-serif`, lineJoin: "round", lineWidth: 3.5, strokeStyle: "rgba(0,0,0,.85)",
+    Object.assign(context, { font: `600 ${chosen ? 15 : 13}px system-ui, sans-serif`, lineWidth: 3.5, strokeStyle: "rgba(0,0,0,.85)",
       fillStyle: one.colour, textBaseline: "middle" });
     // Beside the box, where it hides no vertebra.
-    const wide = context.measureText(one.text).width, right = x2 + 7 + wide < this.stage.clientWidth;
-    const at = [one.text, right ? x2 + 7 : Math.max(2, x1 - 7 - wide), (y1 + y2) / 2];
-    context.strokeText(...at);
-    context.fillText(...at);
+    const wide = context.measureText(one.text).width, x = x2 + 7 + wide < this.stage.clientWidth ? x2 + 7 : Math.max(2, x1 - 7 - wide);
+    context.strokeText(one.text, x, (y1 + y2) / 2);
+    context.fillText(one.text, x, (y1 + y2) / 2);
   }
 
   // What lies there: { id, sides: which of them a drag moves }; undefined: nothing.
@@ -161,15 +164,14 @@ export class Viewer {
 
   onWheel(event) {
     event.preventDefault();
-    if (event.ctrlKey) return this.slice && this.zoom(Math.exp(-event.deltaY / 300), this.at(event));
+    if (event.ctrlKey) return this.zoom(Math.exp(-event.deltaY / 300), this.at(event));
     this.wheel += event.deltaY * (event.deltaMode ? WHEEL_STEP : 1);
     if (Math.abs(this.wheel) < WHEEL_STEP) return;
     this.told.step(Math.sign(this.wheel));
     this.wheel = 0;
   }
 
-  onDown(event) {
-    const start = this.at(event);
+  onDown(event, start) {
     this.stage.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, start);
@@ -179,54 +181,46 @@ export class Viewer {
     if (hit && hit.id !== this.selected) this.told.select(hit.id);
   }
 
-  onMove(event) {
-    const point = this.at(event), { drag, slice } = this, [x, y] = this.toSlice(point).map(Math.floor);
-    const seen = x >= 0 && y >= 0 && x < slice.width && y < slice.height;
-    this.told.cursor(x, y, seen ? slice.pixels?.[y * slice.width + x] : undefined);
+  onMove(event, point) {
+    const { drag, slice } = this, [x, y] = this.toSlice(point).map(Math.floor), inside = x >= 0 && y >= 0 && x < slice.width && y < slice.height;
+    this.told.cursor(x, y, inside ? slice.pixels?.[y * slice.width + x] : undefined);
     if (!drag || !this.pointers.has(event.pointerId)) {
-      this.canvas.style.cursor = this.adding ? "crosshair" : shape(this.hit(point, event.pointerType)?.sides);
+      const sides = this.hit(point, event.pointerType)?.sides;
+      this.canvas.style.cursor = this.adding ? "crosshair" : !sides ? "grab" : sides === ALL ? "move" : "pointer";
       return;
     }
     if (drag.kind === "pinch") return this.pinch(event.pointerId, point);
     drag.moved ||= Math.hypot(point.x - drag.start.x, point.y - drag.start.y) >= DRAG_BEGINS;
     if (!drag.moved) return;
-    const dx = point.x - drag.last.x, dy = point.y - drag.last.y, [sx, sy] = this.toSlice(drag.start), [px, py] = this.toSlice(point);
-    drag.last = point;
+    const [sx, sy] = this.toSlice(drag.start), [px, py] = this.toSlice(point);
     if (drag.kind === "window") {
       const unit = Math.max(drag.width, 16) / 400;
       this.told.window(drag.level + (point.y - drag.start.y) * unit, drag.width + (point.x - drag.start.x) * unit);
     } else if (drag.kind === "box") drag.box = moved(drag.original, drag.sides, px - sx, py - sy, slice);
     else if (drag.kind === "add") drag.box = clamp([Math.min(sx, px), Math.min(sy, py), Math.max(sx, px), Math.max(sy, py)], slice);
-    else this.pan(dx, dy);
+    else this.pan(point.x - drag.last.x, point.y - drag.last.y);
+    drag.last = point;
     this.draw();
   }
 
   onUp(event) {
-    const { drag } = this, done = event.type === "pointerup";
+    const { kind, id, box, moved: far } = this.drag ?? {};
     this.pointers.delete(event.pointerId);
     if (this.pointers.size) return;
     this.drag = null;
-    if (done && drag?.box && drag.kind === "box") this.told.box(drag.id, drag.box);
-    if (done && drag?.box && drag.kind === "add" && Math.min(drag.box[2] - drag.box[0], drag.box[3] - drag.box[1]) >= LEAST_SIDE) this.told.add(drag.box);
-    if (done && drag?.kind === "empty" && !drag.moved) this.told.select(null);
     this.draw();
+    if (event.type !== "pointerup") return;
+    if (kind === "box" && box) this.told.box(id, box);
+    if (kind === "add" && box && Math.min(box[2] - box[0], box[3] - box[1]) >= LEAST_SIDE) this.told.add(box);
+    if (kind === "empty" && !far) this.told.select(null);
   }
 
   pinch(id, point) {
     const span = ([a, b]) => Math.max(10, Math.hypot(a.x - b.x, a.y - b.y)), middle = ([a, b]) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
-    const before = [...this.pointers.values()];
-    this.pointers.set(id, point);
-    const after = [...this.pointers.values()], from = middle(before), to = middle(after);
+    const before = [...this.pointers.values()], after = [...this.pointers.set(id, point).values()], from = middle(before), to = middle(after);
     this.pan(to.x - from.x, to.y - from.y);
     this.zoom(span(after) / span(before), to);
   }
-}
-
-function shape(sides) {
-  if (!sides) return "grab";
-  const [left, top, right, bottom] = sides;
-  return left && right ? "move" : (left && top) || (right && bottom) ? "nwse-resize" : (left || right) && (top || bottom) ? "nesw-resize"
-    : left || right ? "ew-resize" : "ns-resize";
 }
 
 const clamp = (box, slice) => box.map((one, i) => Math.min(Math.max(one, 0), i % 2 ? slice.height : slice.width));
