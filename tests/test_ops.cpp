@@ -36,11 +36,16 @@ TEST_P(KernelCases, AgreesWithReference) {
   if (kernel.backend == Backend::cpu && kernel.level > cpu_features().best) {
     GTEST_SKIP() << "this machine has no " << level_name(kernel.level);
   }
+  // Rows of one operator follow each other.
+  static cases::ReferenceRuns runs;
+  static OpId runs_of = kernel.op;
+  if (runs_of != kernel.op) runs.clear();
+  runs_of = kernel.op;
   int refused = 0, run = 0;
   for (const int threads : {1, 3}) {
     ThreadPool pool(threads);
     for (const std::string& line : lines(kernel)) {
-      const cases::CaseResult result = cases::check_case(line, kernel, pool);
+      const cases::CaseResult result = cases::check_case(line, kernel, pool, nullptr, Backend::reference, &runs);
       EXPECT_TRUE(result.status.ok()) << result.status.to_string() << " threads=" << threads;
       ++(result.skipped ? refused : run);
     }

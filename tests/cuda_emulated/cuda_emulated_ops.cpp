@@ -21,6 +21,11 @@ TEST_P(CudaKernel, AgreesWithReference) {
   if (!device.ok()) GTEST_SKIP() << "no card: the same cases run under emulation in cuda_emulated_ops";
   if (kernel.level > device.value()->card().level()) GTEST_SKIP() << "this card has no " << level_name(kernel.level);
 #endif
+  // Rows of one operator follow each other.
+  static cases::ReferenceRuns runs;
+  static OpId runs_of = kernel.op;
+  if (runs_of != kernel.op) runs.clear();
+  runs_of = kernel.op;
   ThreadPool alone(1);
   const cases::OpSuite& suite = cases::suite(kernel.op);
   int run = 0, refused = 0;
@@ -31,7 +36,8 @@ TEST_P(CudaKernel, AgreesWithReference) {
       // Another order of blocks and threads for every case.
       emulation::set_seed(static_cast<uint64_t>(run + refused));
 #endif
-      const cases::CaseResult result = cases::check_case(line + type, kernel, alone, device.value().get());
+      const cases::CaseResult result =
+          cases::check_case(line + type, kernel, alone, device.value().get(), Backend::reference, &runs);
       EXPECT_TRUE(result.status.ok()) << result.status.to_string();
       ++(result.skipped ? refused : run);
     }

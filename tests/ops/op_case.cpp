@@ -307,34 +307,48 @@ Status run_kernel(const KernelInfo& info, PreparedCase& prepared, ThreadPool& po
   return {};
 }
 
+namespace {
+
+Result<std::shared_ptr<const ReferenceRun>> run_reference(const std::string& text, const PreparedCase& got, DType half,
+                                                          OpId op, ThreadPool& pool, Backend truth) {
+  SPINERT_ASSIGN(const CaseLine wide, CaseLine::parse(widened(text)));
+  SPINERT_ASSIGN(PreparedCase want, prepare(wide));
+  if (is_half(half)) {
+    for (size_t i = 0; i < got.in.size(); ++i) copy_as_f32(got.in[i], want.in[i]);
+  }
+  ThreadPool one(1);
+  const bool exact_truth = truth == Backend::reference;
+  const KernelInfo* kernel = choose_kernel(op, truth, exact_truth ? Level::any : cpu_features().best, want.call());
+  SPINERT_TRY(run_kernel(*kernel, want, exact_truth ? one : pool));
+  return std::make_shared<const ReferenceRun>(ReferenceRun{std::move(want), kernel});
+}
+
+}  // namespace
+
 CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device,
-                      Backend truth) {
+                      Backend truth, ReferenceRuns* runs) {
   auto line = CaseLine::parse(text);
   if (!line.ok()) return {line.status()};
   auto got = prepare(line.value());
   if (!got.ok()) return {got.status()};
   const DType half = line.value().activations();
-  auto wide = CaseLine::parse(widened(text));
-  auto want = prepare(wide.value());
-  if (!want.ok()) return {want.status()};
-  if (is_half(half)) {
-    round_inputs(got.value(), half);
-    for (size_t i = 0; i < got.value().in.size(); ++i) copy_as_f32(got.value().in[i], want.value().in[i]);
-  }
+  if (is_half(half)) round_inputs(got.value(), half);
   if (const char* reason = refusal(kernel, got.value().call())) return {{}, reason};
-  ThreadPool one(1);
-  const bool exact_truth = truth == Backend::reference;
-  const KernelInfo* reference =
-      choose_kernel(kernel.op, truth, exact_truth ? Level::any : cpu_features().best, want.value().call());
+  std::shared_ptr<const ReferenceRun> kept = runs ? (*runs)[text] : nullptr;
+  if (!kept) {
+    auto computed = run_reference(text, got.value(), half, kernel.op, pool, truth);
+    if (!computed.ok()) return {computed.status()};
+    kept = computed.value();
+    if (runs) (*runs)[text] = kept;
+  }
+  const PreparedCase& want = kept->prepared;
+  const KernelInfo* reference = kept->kernel;
   CaseResult result;
-  result.status = run_kernel(*reference, want.value(), exact_truth ? one : pool);
-  if (result.status.ok()) {
-    if (kernel.backend == Backend::cuda) {
-      if (!device) return {error(ErrorId::E_DEVICE, "this case needs a card", kernel.name)};
-      result.status = run_cuda_kernel(kernel, got.value(), *device);
-    } else {
-      result.status = run_kernel(kernel, got.value(), pool);
-    }
+  if (kernel.backend == Backend::cuda) {
+    if (!device) return {error(ErrorId::E_DEVICE, "this case needs a card", kernel.name)};
+    result.status = run_cuda_kernel(kernel, got.value(), *device);
+  } else {
+    result.status = run_kernel(kernel, got.value(), pool);
   }
   if (!result.status.ok()) return result;
 
@@ -343,13 +357,13 @@ CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadP
     return result;
   };
   const OpInfo& op = op_info(kernel.op);
-  Tolerance tolerance = op.tolerance(want.value().call());
-  if (!exact_truth) tolerance = {2 * tolerance.absolute, 2 * tolerance.relative};
-  if (want.value().input.exact && kernel.kernel->exact_on_integers && reference->kernel->exact_on_integers) {
+  Tolerance tolerance = op.tolerance(want.call());
+  if (truth != Backend::reference) tolerance = {2 * tolerance.absolute, 2 * tolerance.relative};
+  if (want.input.exact && kernel.kernel->exact_on_integers && reference->kernel->exact_on_integers) {
     tolerance = {};
   }
   for (size_t i = 0; i < got.value().out.size(); ++i) {
-    Tensor g = got.value().out[i], w = want.value().out[i];
+    Tensor g = got.value().out[i], w = want.out[i];
     Tolerance bound = tolerance;
     Buffer wide_output;
     if (is_half(g.dtype)) {
@@ -368,7 +382,7 @@ CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadP
     if (!got.value().out_buffers[i].guards_intact()) return fail("wrote outside output " + std::to_string(i));
   }
   for (size_t i = 0; i < got.value().in.size(); ++i) {
-    const Tensor &g = got.value().in[i], &w = want.value().in[i];
+    const Tensor &g = got.value().in[i], &w = want.in[i];
     if (!g.present() || g.dtype != w.dtype) continue;
     if (std::memcmp(g.data, w.data, static_cast<size_t>(g.bytes())) != 0)
       return fail("changed input " + std::to_string(i));
