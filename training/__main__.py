@@ -70,9 +70,10 @@ def check(options: argparse.Namespace) -> int:
 
 def merge(options: argparse.Namespace) -> int:
     from . import corrections
-    from .data import read_dataset, write_dataset, write_json
+    from .data import Dataset, read_dataset, write_dataset, write_json
 
-    merged = corrections.merge(read_dataset(options.truth), options.corrections)
+    base = read_dataset(options.truth) if options.truth else Dataset((), ())
+    merged = corrections.merge(base, options.corrections)
     document = corrections.conflicts_document(merged)
     print(f"{merged.counts}, {len(merged.conflicts)} conflicts")
     for conflict in merged.conflicts:
@@ -225,7 +226,7 @@ def build_parser() -> argparse.ArgumentParser:
         "merge experts' corrections into a truth file; exit code 3 with conflicts",
         "--truth truth.json --corrections anna.json ben.json -o next.json --conflicts conflicts.json",
     )
-    own.add_argument("--truth", type=Path, required=True, metavar="FILE", help="what the experts started from")
+    own.add_argument("--truth", type=Path, metavar="FILE", help="what the experts started from; default: nothing")
     own.add_argument("--corrections", type=Path, nargs="+", required=True, metavar="FILE")
     own.add_argument("--conflicts", type=Path, metavar="FILE", help="write counts and conflicts here")
     own.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the next training set")

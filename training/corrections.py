@@ -103,13 +103,16 @@ class CorrectionFile:
     corrections: list[Correction]
     complete: bool
     review: Review | None
+    says_values: bool  # whether pictures are in Hounsfield units: "hu_offset" is there, null for grey
+    hu_offset: float | None
 
 
 def read_corrections(path: Path) -> CorrectionFile:
     """Checked as a truth file is; in addition every record needs a review, its own or the file's."""
     document = read_document(path)
     images = parse_images(document["images"], path)
-    own = document.get("info", {}).get("review")
+    info = document.get("info", {})
+    own = info.get("review")
     review = None if own is None else parse_review(own, f"{path}: info")
     complete = bool(own and own.get("complete", False))
     corrections: list[Correction] = []
@@ -140,7 +143,7 @@ def read_corrections(path: Path) -> CorrectionFile:
             raise fail(f"{place}, id {own_id}", "the annotation id is used twice", "another id", own_id)
         ids.add(own_id)
         corrections.append(Correction(path.name, place, own_id, image_id, annotation, by))
-    return CorrectionFile(images, corrections, complete, review)
+    return CorrectionFile(images, corrections, complete, review, "hu_offset" in info, info.get("hu_offset"))
 
 
 def same_box(a: Annotation, b: Annotation) -> bool:
@@ -257,11 +260,13 @@ class Merge:
             return
         if any(record.get("id") == correction.id and correction.id is not None for record in self.removed):
             return self.conflict("the vertebra was removed earlier; add it without an id to have it back", correction)
+        # An id of text is unique by itself, so it stays: a later export of the same review is about the same vertebra.
+        wanted = correction.id if isinstance(correction.id, str) else None
         for rival in self.contested:
             if rival.image_id == new.image_id and overlap(rival.annotation.corners, new.corners)[0] > SAME_PLACE:
                 return self.conflict("experts disagree about a vertebra that they added", rival, correction)
         for other in [a for a in self.records.values() if a.image_id == new.image_id]:
-            if overlap(other.corners, new.corners)[0] <= SAME_PLACE:
+            if other.id != wanted and overlap(other.corners, new.corners)[0] <= SAME_PLACE:
                 continue
             if same_box(other, new) and same_labels(other, new):
                 self.merged.counts["confirmed"] += 1
@@ -273,14 +278,25 @@ class Merge:
             self.merged.counts["added"] -= 1
             self.contested += [twin, correction]
             return self.conflict("experts disagree about a vertebra that they added", twin, correction)
-        own_id = self.free
-        self.free += 1
+        if wanted is None:
+            own_id = self.free
+            self.free += 1
+        elif wanted in self.records:
+            return self.conflict("the id of a box that was added stands for another vertebra", correction)
+        else:
+            own_id = wanted
         self.records[own_id] = changed(None, replace(new, id=own_id), correction.review, "added")
         added[own_id] = correction
         self.merged.counts["added"] += 1
 
     def run(self) -> Merged:
         files = [(path, read_corrections(path)) for path in self.paths]
+        if not self.base.images and files[0][1].says_values:
+            self.base = replace(self.base, info={"hu_offset": files[0][1].hu_offset})
+        for path, file in files:
+            if file.says_values and file.hu_offset != self.base.hu_offset:
+                expected = f"{self.base.hu_offset} as in the base"
+                raise fail(f"{path}: info", '"hu_offset" is another one', expected, file.hu_offset)
         known: dict[Id, list[Correction]] = {}
         unknown: list[Correction] = []
         for path, file in files:
@@ -309,7 +325,7 @@ class Merge:
 
 
 def merge(base: Dataset, files: list[Path]) -> Merged:
-    """The base with the corrections of all files. Raises DataError for a file that cannot be used at all."""
+    """The base, which may be empty, with the corrections of all files. Raises DataError for a file that cannot be used at all."""
     return Merge(base, files).run()
 
 

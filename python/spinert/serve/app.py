@@ -3,6 +3,7 @@
 import hmac
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from .metrics import REFUSED
+from .review.routes import OPEN, review_routes
 from .settings import LABEL, RETRY_SECONDS, Refused, Settings
 from .store import Job, Store
 from .upload import receive
@@ -24,7 +26,8 @@ from .worker import Worker
 
 _REFUSED = (Refused, FormParserError, OSError, ClientDisconnect)
 _MORE = {401: {"WWW-Authenticate": "Bearer"}, **dict.fromkeys((429, 503), {"Retry-After": str(RETRY_SECONDS)})}
-_OPEN = ("/health", "/ready")  # without the token
+_OPEN = ("/health", "/ready", *OPEN)  # without the token
+_POLICY = (b"content-security-policy", b"default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")
 
 
 class Options(BaseModel, extra="forbid"):
@@ -115,7 +118,19 @@ def make_app(store: Store, worker: Worker, settings: Settings) -> FastAPI:
     def view(job: Job) -> dict[str, Any]:
         return asdict(job) | ({"progress": worker.progress} if job.state == "running" else {}) | {"label": LABEL}
 
+    app.include_router(review_routes(store, known))
     return app
+
+
+def with_policy(app: FastAPI) -> Callable[[Any, Any, Any], Any]:
+    """What the service hands out may run nothing. Answers with a policy of their own (the review page) keep it."""
+    async def policed(scope: Any, receive: Any, send: Any) -> None:
+        async def out(message: Any) -> None:
+            if message["type"] == "http.response.start" and _POLICY[0] not in dict(message["headers"]):
+                message = message | {"headers": [*message["headers"], _POLICY]}
+            await send(message)
+        await app(scope, receive, out)
+    return policed
 
 
 def _answer(_: Request, wrong: Exception) -> JSONResponse:

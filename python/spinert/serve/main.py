@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..engine import Engine
 from ..errors import Error, OutputError, UsageError
-from .app import make_app
+from .app import make_app, with_policy
 from .dicom.options import DicomSettings, add_options, dicom_settings
 from .settings import LABEL, Settings
 from .store import Store
@@ -24,8 +24,7 @@ from .worker import Worker
 
 TOKEN_VARIABLE = "SPINERT_SERVE_TOKEN"
 _HEADERS = [
-    ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox")]
+    ("X-Research-Use", LABEL), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
 _LIMITS = (("queue", 16, "jobs that may wait"), ("max-mib", 2048, "of a request"), ("max-files", 4000, "of a request"),
            ("upload-seconds", 600, "for a request"), ("job-seconds", 3600, "for a job"))
 
@@ -52,7 +51,7 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket, dicom: D
             raise UsageError(2, "E_USAGE", f"--dicom-port: this Python lacks {missing.name}") from None
         connection = Connection(store, worker, settings, dicom)
     server = uvicorn.Server(uvicorn.Config(
-        make_app(store, worker, settings), http=_Protocol, ws="none", lifespan="off", log_config=None,
+        with_policy(make_app(store, worker, settings)), http=_Protocol, ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, limit_concurrency=200,
         timeout_graceful_shutdown=10, headers=_HEADERS))
     # uvicorn takes these over and raises them once more when it has stopped; the worker is stopped after that.
