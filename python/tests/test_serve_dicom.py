@@ -58,6 +58,7 @@ class Dicom(unittest.TestCase):
         self.folder = Path(folder.name)
         self.data, self.archive, self.slices = self.folder / "data", self.folder / "archive", 0
         self.log = (self.folder / "log").read_text
+        self.get = httpx.Client(timeout=60).get
         self.model = subprocess.check_output([os.environ["MAKE_MODEL"], self.folder], text=True).strip()
         self.port, self.archive_port = free_port(), free_port()
         self.to_archive = ("--send-to", f"ARCHIVE@{HOST}:{self.archive_port}")
@@ -88,7 +89,7 @@ class Dicom(unittest.TestCase):
 
     def jobs(self) -> list[dict]:
         """Oldest first."""
-        return httpx.get(self.url + "/v1/jobs").json()["jobs"][::-1]
+        return self.get(self.url + "/v1/jobs").json()["jobs"][::-1]
 
     def wait(self, number: int, state: str, *delivery: str) -> dict:
         self.until(lambda: len(jobs := self.jobs()) >= number and jobs[number - 1]["state"] == state and (
@@ -96,7 +97,7 @@ class Dicom(unittest.TestCase):
         return self.jobs()[number - 1]
 
     def figure(self, kind: str, outcome: str) -> float:
-        text = httpx.get(self.url + "/metrics").text
+        text = self.get(self.url + "/metrics").text
         return sum(map(float, re.findall(f'^spinert_dicom_{kind}_total{{.*"{outcome}"}} (.*)', text, re.M)))
 
     def slice(self, number: int, **more) -> Path:
@@ -190,9 +191,9 @@ class Dicom(unittest.TestCase):
         job = self.wait(1, "finished", "sent")
         self.assertEqual((job["attempts"], len(self.jobs()), self.arriving()), (2, 1, 0))
         found = []
-        for id in httpx.get(f"http://{HOST}:{http}/instances").json():
+        for id in self.get(f"http://{HOST}:{http}/instances").json():
             found.append(self.folder / id)
-            found[-1].write_bytes(httpx.get(f"http://{HOST}:{http}/instances/{id}/file").content)
+            found[-1].write_bytes(self.get(f"http://{HOST}:{http}/instances/{id}/file").content)
         self.assertEqual(len(found), 5)
         self.check(*(path for path in found if pydicom.dcmread(path).SOPClassUID != CT))
 
