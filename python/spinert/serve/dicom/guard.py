@@ -63,6 +63,8 @@ class Request(RequestHandler):
 
 
 class Server(ThreadedAssociationServer):
+    request_queue_size = MAX_CONNECTIONS
+
     def verify_request(self, request: socket.socket, client_address: tuple[Any, ...]) -> bool:
         return len(self.active_associations) < MAX_CONNECTIONS
 

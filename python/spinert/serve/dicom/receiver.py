@@ -100,7 +100,7 @@ class Receiver:
             in_header = int.from_bytes(stream.read(2), "little" if syntax.is_little_endian else "big") < 8
             stream.seek(0)
             head = read_dataset(stream, syntax.is_implicit_VR, syntax.is_little_endian, specific_tags=[*map(Tag, _HEAD)],
-                                stop_when=lambda tag, *_: tag >= 0x7FE00000)
+                                stop_when=lambda tag, *_: tag >= 0x7FE00010)
             found = [str(head[tag].value) for tag in _HEAD]
             has_pixels = stream.read(4) in (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
         except Exception:  # noqa: BLE001 - of many kinds; their texts name values of the patient
