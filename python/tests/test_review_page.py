@@ -271,6 +271,7 @@ class ReviewPage(WithData):
             self.looks(page, f"viewer-{name}")
             self.assertEqual(page.evaluate("document.documentElement.scrollWidth"), page.viewport_size["width"])
             self.press(page, "?")
+            expect(page.get_by_role("dialog")).to_contain_text("Shift+ArrowUp")
             self.looks(page, f"keys-{name}")
 
 

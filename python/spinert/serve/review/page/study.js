@@ -88,9 +88,11 @@ export class Study {
   sent(edit, entry) {
     const here = this.here(edit.slice);
     this.newest = Math.max(this.newest, entry.revision);
-    if (here.revision === entry.before) here.revision = entry.revision;  // else the next poll shows what others did in between
-    here.accepted = entry.accepted ? entry : null;
-    if (edit.vertebra) here.vertebrae[edit.vertebra] = entry;
+    if (entry.revision > this.view.revision) {  // else the view knows it, and maybe what came after it
+      if (here.revision === entry.before) here.revision = entry.revision;  // else the next poll shows what others did in between
+      here.accepted = entry.accepted ? entry : null;
+      if (edit.vertebra) here.vertebrae[edit.vertebra] = entry;
+    }
     this.told.changed();
   }
 
