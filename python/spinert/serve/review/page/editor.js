@@ -31,6 +31,11 @@ export class Editor {
     this.stage.append(this.over = el("p.over"));
     this.slider = el("input.gap", { type: "range", min: 1, max: slices.length, "aria-label": "Slice", oninput: () => this.go(this.slider.value - 1) });
     [this.count, this.side] = [el("span"), el("aside", { "aria-label": "This slice" })];
+    // A button that is replaced while it is pressed would never be clicked.
+    this.side.addEventListener("pointerdown", () => {
+      this.pressed = true;
+      for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => this.refresh(this.pressed = false)), { once: true });
+    });
     [this.reads, this.shows] = ["Pixel", "Window"].map((name) => el("output", { "aria-label": name }));
     this.adds = button("Add box", "b", () => this.toggleAdding());
     [this.undos, this.redos] = [button("Undo", "z", () => this.undo(false)), button("Redo", "y", () => this.undo(true))];
@@ -126,7 +131,7 @@ export class Editor {
     this.undos.disabled = !study.done.length;
     this.redos.disabled = !study.undone.length;
     const focus = document.activeElement, within = this.side.contains(focus), scroll = this.side.scrollTop;
-    this.side.replaceChildren(...panel(study, slice, this.chosen, this));
+    if (!this.pressed) this.side.replaceChildren(...panel(study, slice, this.chosen, this));
     this.side.scrollTop = scroll;
     if (within) (this.side.querySelector(`[data-key="${CSS.escape(focus.dataset.key)}"]`) ?? this.stage).focus({ preventScroll: true });
     this.viewer.setBoxes(slice.picture ? study.vertebrae(slice).filter((one) => one.state).map(({ id, name, state, entry, pending }) => ({

@@ -38,8 +38,8 @@ export class Study {
     for (const [id, entry] of Object.entries(this.here(slice.source).vertebrae)) put(id, { state: entry.state, entry });
     for (const { vertebra, state } of this.outbox.edits.filter((one) => one.slice === slice.source && one.vertebra)) put(vertebra, { state, pending: true });
     let added = 0;
-    const top = ({ state, found }) => (state ?? found)?.box[1] ?? 0;
-    return [...made].map(([id, one]) => ({ id, name: one.found ? id : `new ${++added}`, ...one })).sort((a, b) => top(a) - top(b));
+    const place = ({ state, found }) => (state ?? found)?.box[1] + (state ?? found)?.box[3] || 0;
+    return [...made].map(([id, one]) => ({ id, name: one.found ? id : `new ${++added}`, ...one })).sort((a, b) => place(a) - place(b));
   }
 
   state(slice, id) {
