@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..engine import Engine
 from ..errors import Error, OutputError, UsageError
 from .app import make_app, with_policy
+from .dicom.options import DicomSettings, add_options, dicom_settings
 from .settings import LABEL, Settings
 from .store import Store
 from .worker import Worker
@@ -34,7 +35,7 @@ class _Protocol(H11Protocol):
         super().send_400_response(f"{msg} {LABEL}")
 
 
-def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
+def serve(settings: Settings, engine: Engine, listening: socket.socket, dicom: DicomSettings | None) -> None:
     """Until SIGTERM or SIGINT. What has not ended then runs after the next start."""
     try:
         store = Store(settings.data)
@@ -42,6 +43,13 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
         why = "another process serves it" if isinstance(wrong, BlockingIOError) else wrong
         raise OutputError(10, "E_OUTPUT", f"--data {settings.data}: {why}") from None
     worker = Worker(store, engine, settings)
+    connection = None
+    if dicom:
+        try:
+            from .dicom.connection import Connection
+        except ImportError as missing:
+            raise UsageError(2, "E_USAGE", f"--dicom-port: this Python lacks {missing.name}") from None
+        connection = Connection(store, worker, settings, dicom)
     server = uvicorn.Server(uvicorn.Config(
         with_policy(make_app(store, worker, settings)), http=_Protocol, ws="none", lifespan="off", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, limit_concurrency=200,
@@ -54,6 +62,8 @@ def serve(settings: Settings, engine: Engine, listening: socket.socket) -> None:
     try:
         server.run(sockets=[listening])
     finally:
+        if connection:
+            connection.stop()
         worker.stop()
 
 
@@ -101,6 +111,7 @@ def _arguments() -> argparse.ArgumentParser:
     add("--threads", type=_count, default=0, metavar="N", help="default: all that this process may use")
     for name, value, what in _LIMITS:
         add(f"--{name}", type=_count, default=value, metavar="N", help=what + "; default: %(default)s")
+    add_options(parser, _count)
     return parser
 
 
@@ -109,11 +120,12 @@ def main(arguments: list[str] | None = None, open_engine: Callable[..., Engine] 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     os.umask(0o077)  # what is sent here is about patients
     try:
+        dicom = dicom_settings(given)
         given.token, given.data = read_token(given.token_file), given.data.absolute()
         listening = bind(given.host, given.port, given.token is not None)
         settings = Settings(**{one.name: getattr(given, one.name) for one in fields(Settings)})
         with open_engine(given.model, device=given.device, precision=given.precision, threads=given.threads) as engine:
-            serve(settings, engine, listening)
+            serve(settings, engine, listening, dicom)
         return 0
     except Error as wrong:
         print(f"spinert-serve: error {wrong}", file=sys.stderr)

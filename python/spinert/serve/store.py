@@ -38,6 +38,8 @@ class Job:
     error: str = ""  # an error id
     message: str = ""
     studies: list[dict[str, Any]] = field(default_factory=list)  # fields of BatchRow; folder is below result/
+    study: str = ""  # of what came by DICOM: a hash of its StudyInstanceUID
+    delivery: list[dict[str, Any]] = field(default_factory=list)  # of it: to, state, attempts, error, since
 
 
 class Store:
@@ -71,10 +73,12 @@ class Store:
     def discard(self, id: str) -> None:
         shutil.rmtree(self._incoming / id, ignore_errors=True)  # else at the next start
 
-    def accept(self, id: str, files: list[dict[str, Any]], options: dict[str, Any]) -> Job:
-        folder = self._incoming / id
+    def accept(self, id: str, files: list[dict[str, Any]], options: dict[str, Any], folder: Path | None = None,
+               study: str = "") -> Job:
+        """folder: where upload/ lies, if not where incoming() said. It becomes the job's in one step."""
+        folder = folder or self._incoming / id
         with self._lock:
-            job = Job(id, self._next, files, options, now())
+            job = Job(id, self._next, files, options, now(), study=study)
             _sync(folder / "upload")
             _write(folder, job)
             folder.rename(self._folder / id)

@@ -5,7 +5,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ log = logging.getLogger("spinert.serve")
 class Worker:
     def __init__(self, store: Store, engine: Engine, settings: Settings) -> None:
         self.progress: dict[str, int] = {}  # of the running job: slices of its present study
+        self.on_end: Callable[[Job, str], dict[str, Any]] = lambda job, state: {}  # what else changes with it
         self._store, self._engine, self._settings = store, engine, settings
         self._wake = threading.Condition()
         self._stopping = False
@@ -135,7 +136,7 @@ class Worker:
         if job.cancel:
             shutil.rmtree(self._store.folder(job) / "result", ignore_errors=True)
             outcome = {"state": "cancelled"}
-        self._store.update(job.id, "running", ended=now(), **outcome)
+        self._store.update(job.id, "running", ended=now(), **outcome, **self.on_end(job, outcome["state"]))
         JOBS.labels(outcome["state"]).inc()
         if seconds := outcome.get("seconds"):
             SECONDS.observe(seconds)
