@@ -7,6 +7,7 @@ import ast
 import importlib.util
 import runpy
 import sys
+import unittest
 from pathlib import Path
 
 SKIPPED = 77
@@ -18,7 +19,11 @@ def main() -> int:
     if not missing:
         sys.argv = [str(path)]
         sys.path.insert(0, str(path.parent))
-        runpy.run_path(str(path), run_name="__main__")
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except unittest.SkipTest as why:
+            print(f"{path.name}: Skipped\n{path.name}: {why}")
+            return SKIPPED
         return 0
     tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     count = sum(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in tree)
