@@ -61,6 +61,7 @@ class Review(WithData):
         self.assertEqual(self.saved(job, who="ben", based_on=1, state=None), 3)
         self.refused(self.edit(job, None, based_on=2), 409, "conflict")  # of what was not seen
         self.assertEqual(self.saved(job, None, based_on=3), 4)
+        self.assertEqual(self.saved(job, None, who="ben"), 4)  # it is accepted already
         self.assertEqual(self.view(job)[FIRST]["accepted"]["who"], "anna")
         with open(self.data / "jobs" / job / "review-1.jsonl", "ab") as file:
             file.write(b'{"revision": 5, "wh')

@@ -4,6 +4,7 @@ policy fail every test. Needs SPINERT_BINARY; SPINERT_SCREENSHOTS: a folder for 
 import contextlib
 import os
 import shutil
+import sys
 import unittest
 from pathlib import Path
 
@@ -15,15 +16,14 @@ except ImportError as missing:
 
 from review_data import FIRST, SECOND, WithData, hounsfield, report
 
-CHROMIUM = shutil.which("chromium")
-if not CHROMIUM:
-    raise unittest.SkipTest("Debian's package chromium is not installed")
+CHROMIUM, MISSING = shutil.which("chromium"), "Debian's package chromium is not installed"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 TOKEN = "0123456789abcdef"
 HOSTILE = "<img src=x onerror=alert(1)>"
 FAILED = {"state": "failed", "message": "cannot be read", "studies": [{"folder": "."}], "files": [{"client_name": HOSTILE}]}
 
 
+@unittest.skipUnless(CHROMIUM, MISSING)
 class ReviewPage(WithData):
     @classmethod
     def setUpClass(cls) -> None:
@@ -271,8 +271,12 @@ class ReviewPage(WithData):
             self.looks(page, f"viewer-{name}")
             self.assertEqual(page.evaluate("document.documentElement.scrollWidth"), page.viewport_size["width"])
             self.press(page, "?")
+            expect(page.get_by_role("dialog")).to_contain_text("Shift+ArrowUp")
             self.looks(page, f"keys-{name}")
 
 
 if __name__ == "__main__":
+    if not CHROMIUM:
+        print(f"test_review_page.py: Skipped: {MISSING}")
+        sys.exit(77)
     unittest.main()

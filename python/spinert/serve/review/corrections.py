@@ -89,6 +89,8 @@ class Review:
             raise Refused(404, "no_slice", "the report names no such slice")
         if not one.picture or len(self.found.model_sha256) != 64:
             raise Refused(409, "not_reviewable", "the result lacks the pixels of this slice or the hash of its model")
+        if given.accepted and not given.vertebra and here.accepted:
+            return here.accepted
         if given.vertebra:
             self._check(given, one, here)
             last = here.vertebrae.get(given.vertebra)

@@ -14,7 +14,7 @@ export class Refusal extends Error {
 export async function request(path, options = {}) {
   const token = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-  const answer = await fetch(`../v1/${path}`, { ...options, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+  const answer = await fetch(`../v1/${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS), ...options, headers })
     .catch(() => { throw new Refusal(0, {}); });
   if (answer.ok) return answer;
   if (answer.status !== 401) throw new Refusal(answer.status, await answer.json().catch(() => ({})));

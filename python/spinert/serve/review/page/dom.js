@@ -11,7 +11,7 @@ export function el(name, ...rest) {
     else if (key.startsWith("--")) made.style.setProperty(key, value);
     else if (value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...rest.flat().filter((one) => one || one === 0));
+  made.append(...rest.flat(2).filter((one) => one || one === 0));
   return made;
 }
 

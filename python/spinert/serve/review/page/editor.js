@@ -11,7 +11,6 @@ import { ALL, Viewer, moved } from "./viewer.js";
 const NEW_SIDE = 60, CROP = 200;  // pixels: of a box that the keyboard adds; of a drawn crop
 const LOWER = [false, false, true, true], UPPER = [true, true, false, false];  // sides of a box
 const STEPS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-const arrows = (more) => Object.keys(STEPS).map((one) => more + one);
 
 export class Editor {
   constructor(job, number, who, showSaved) {
@@ -31,6 +30,11 @@ export class Editor {
     this.stage.append(this.over = el("p.over"));
     this.slider = el("input.gap", { type: "range", min: 1, max: slices.length, "aria-label": "Slice", oninput: () => this.go(this.slider.value - 1) });
     [this.count, this.side] = [el("span"), el("aside", { "aria-label": "This slice" })];
+    // A button that is replaced while it is pressed would never be clicked.
+    this.side.addEventListener("pointerdown", () => {
+      this.pressed = true;
+      for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => this.refresh(this.pressed = false)), { once: true });
+    });
     [this.reads, this.shows] = ["Pixel", "Window"].map((name) => el("output", { "aria-label": name }));
     this.adds = button("Add box", "b", () => this.toggleAdding());
     [this.undos, this.redos] = [button("Undo", "z", () => this.undo(false)), button("Redo", "y", () => this.undo(true))];
@@ -48,23 +52,21 @@ export class Editor {
   }
 
   makeKeys(labels) {
+    const move = (more, pixels, sides, text) => [Object.keys(STEPS).map((one) => more + one), text, (key) => this.arrow(key, pixels, sides)];
     this.keys = [
-      [[",", "PageUp"], "slice before; arrow up does it, too, if no box is chosen", () => this.step(-1)],
+      [[",", "PageUp"], "slice before; arrow up, if no box is chosen", () => this.step(-1)],
       [[".", "PageDown"], "next slice; arrow down likewise", () => this.step(1)],
       [["g"], "next slice that is not accepted", () => this.nextOpen()],
       [["n"], "choose the next vertebra", () => this.cycle(1)], [["p"], "choose the vertebra before", () => this.cycle(-1)],
       [["Escape"], "choose none; stop adding", () => (this.viewer.adding ? this.toggleAdding() : this.select(null))],
-      [arrows(""), "move the chosen box by a pixel", (key) => this.arrow(key, 1, ALL)],
-      [arrows("Ctrl+"), "move it by 10 pixels", (key) => this.arrow(key, 10, ALL)],
-      [arrows("Shift+"), "move its right or lower side", (key) => this.arrow(key, 1, LOWER)],
-      [arrows("Ctrl+Shift+"), "move its left or upper side", (key) => this.arrow(key, 1, UPPER)],
+      move("", 1, ALL, "move the chosen box by a pixel"), move("Ctrl+", 10, ALL, "move it by 10 pixels"),
+      move("Shift+", 1, LOWER, "move its right or lower side"), move("Ctrl+Shift+", 1, UPPER, "move its left or upper side"),
       [labels.map((_, i) => String(i + 1)), `labels of the chosen box: ${labels.join(", ")}`, (key) => this.toggle(labels[key - 1])],
       [["b"], "add a box: draw it, or press Enter for one in the middle", () => this.toggleAdding()],
       [["Enter"], "while adding: a box in the middle", () => this.viewer.adding && this.addInTheMiddle()],
       [["Delete", "Backspace", "x"], "remove the chosen box", () => this.remove()],
       [["z", "Ctrl+z"], "undo", () => this.undo(false)], [["y", "Ctrl+y", "Ctrl+Z"], "redo", () => this.undo(true)],
-      [["a"], "accept the slice, go to the next open one", () => this.accept()],
-      [["r"], "reopen the slice", () => this.reopen()],
+      [["a"], "accept the slice, go to the next open one", () => this.accept()], [["r"], "reopen the slice", () => this.reopen()],
       [["w"], "next window", () => this.preset()],
       [["[", "]"], "darker, brighter", (key) => this.nudge(key === "[" ? 0.05 : -0.05, 1)],
       [["{", "}"], "more, less contrast", (key) => this.nudge(0, key === "{" ? 0.9 : 1.1)],
@@ -126,7 +128,7 @@ export class Editor {
     this.undos.disabled = !study.done.length;
     this.redos.disabled = !study.undone.length;
     const focus = document.activeElement, within = this.side.contains(focus), scroll = this.side.scrollTop;
-    this.side.replaceChildren(...panel(study, slice, this.chosen, this));
+    if (!this.pressed) this.side.replaceChildren(...panel(study, slice, this.chosen, this));
     this.side.scrollTop = scroll;
     if (within) (this.side.querySelector(`[data-key="${CSS.escape(focus.dataset.key)}"]`) ?? this.stage).focus({ preventScroll: true });
     this.viewer.setBoxes(slice.picture ? study.vertebrae(slice).filter((one) => one.state).map(({ id, name, state, entry, pending }) => ({

@@ -37,7 +37,7 @@ function line(row) {
 
 async function save() {
   const link = el("a", { download: "corrections.zip" });
-  link.href = URL.createObjectURL(await (await request("corrections")).blob());
+  link.href = URL.createObjectURL(await (await request("corrections", { signal: null })).blob());
   link.click();
 }
 

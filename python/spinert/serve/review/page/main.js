@@ -7,7 +7,8 @@ const NAME = "spinert.reviewer", DISK_FULL = 507;
 let shown, turn = 0;
 
 async function askName() {
-  localStorage.setItem(NAME, await ask("Who reviews?", "Your name; it stands beside every correction", "text", localStorage.getItem(NAME) ?? ""));
+  const name = await ask("Who reviews?", "Your name; it stands beside every correction", "text", localStorage.getItem(NAME) ?? "");
+  localStorage.setItem(NAME, name.replace(/\p{C}/gu, "") || "nobody");
   return showName();
 }
 

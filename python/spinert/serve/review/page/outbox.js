@@ -17,7 +17,8 @@ export class Outbox {
 
   add(edit) {
     this.number = Math.max(Date.now(), this.number + 1);
-    this.edits.push({ ...edit, edit: newId(16), key: this.prefix + this.number });
+    const id = newId(16);
+    this.edits.push({ ...edit, edit: id, key: `${this.prefix}${this.number}.${id}` });
     this.keep(this.edits.at(-1));
     this.run();
   }

@@ -38,8 +38,8 @@ export class Study {
     for (const [id, entry] of Object.entries(this.here(slice.source).vertebrae)) put(id, { state: entry.state, entry });
     for (const { vertebra, state } of this.outbox.edits.filter((one) => one.slice === slice.source && one.vertebra)) put(vertebra, { state, pending: true });
     let added = 0;
-    const top = ({ state, found }) => (state ?? found)?.box[1] ?? 0;
-    return [...made].map(([id, one]) => ({ id, name: one.found ? id : `new ${++added}`, ...one })).sort((a, b) => top(a) - top(b));
+    const place = ({ state, found }) => (state ?? found)?.box[1] + (state ?? found)?.box[3] || 0;
+    return [...made].map(([id, one]) => ({ id, name: one.found ? id : `new ${++added}`, ...one })).sort((a, b) => place(a) - place(b));
   }
 
   state(slice, id) {
@@ -88,9 +88,11 @@ export class Study {
   sent(edit, entry) {
     const here = this.here(edit.slice);
     this.newest = Math.max(this.newest, entry.revision);
-    if (here.revision === entry.before) here.revision = entry.revision;  // else the next poll shows what others did in between
-    here.accepted = entry.accepted ? entry : null;
-    if (edit.vertebra) here.vertebrae[edit.vertebra] = entry;
+    if (entry.revision > this.view.revision) {  // else the view knows it, and maybe what came after it
+      if (here.revision === entry.before) here.revision = entry.revision;  // else the next poll shows what others did in between
+      here.accepted = entry.accepted ? entry : null;
+      if (edit.vertebra) here.vertebrae[edit.vertebra] = entry;
+    }
     this.told.changed();
   }
 

@@ -2,7 +2,7 @@
 // what a change means is for who listens.
 import { el } from "./dom.js";
 
-const REACH = { touch: 22 }, MOUSE_REACH = 8;  // pixels of the screen about a side of a box
+const REACH = { touch: 22, mouse: 8, pen: 12 };  // pixels of the screen about a side of a box
 const MOST_ZOOM = 24, LEAST_ZOOM = 0.1, LEAST_SIDE = 4, WHEEL_STEP = 60, DRAG_BEGINS = 3;
 export const ALL = [true, true, true, true];  // sides of a box: x1, y1, x2, y2
 
@@ -94,7 +94,7 @@ export class Viewer {
 
   // `boxes`: { id, box, text, colour, dashed, thin }
   setBoxes(boxes, selected) {
-    Object.assign(this, { boxes, selected });
+    Object.assign(this, { selected, boxes: boxes.toSorted((a, b) => (a.id === selected) - (b.id === selected)) });
     this.draw();
   }
 
@@ -123,15 +123,14 @@ export class Viewer {
   paintBox(context, one) {
     const chosen = one.id && one.id === this.selected, moving = one.id && this.drag?.id === one.id && this.drag.box;
     const [x1, y1, x2, y2] = this.onStage(moving || one.box), line = chosen ? 3 : one.thin ? 1 : 2;
-    for (const [style, width, dash] of [["rgba(0,0,0,.65)", line + 2.5, []], [one.colour, line, one.dashed ? [6, 4] : []]]) {
-      Object.assign(context, { strokeStyle: style, lineWidth: width });
-      context.setLineDash(dash);
+    for (const [strokeStyle, lineWidth, dash] of [["#000a", line + 2.5, []], [one.colour, line, one.dashed ? [6, 4] : []]]) {
+      Object.assign(context, { strokeStyle, lineWidth }).setLineDash(dash);
       context.strokeRect(x1, y1, x2 - x1, y2 - y1);
     }
     context.setLineDash([]);
     context.fillStyle = "#fff";
     if (chosen) for (const x of [x1, x2]) for (const y of [y1, y2]) context.fillRect(x - 4, y - 4, 8, 8);
-    Object.assign(context, { font: `600 ${chosen ? 15 : 13}px system-ui, sans-serif`, lineWidth: 3.5, strokeStyle: "rgba(0,0,0,.85)",
+    Object.assign(context, { font: `600 ${chosen ? 15 : 13}px system-ui, sans-serif`, lineWidth: 3.5, strokeStyle: "#000d",
       fillStyle: one.colour, textBaseline: "middle" });
     // Beside the box, where it hides no vertebra.
     const wide = context.measureText(one.text).width, x = x2 + 7 + wide < this.stage.clientWidth ? x2 + 7 : Math.max(2, x1 - 7 - wide);
@@ -142,7 +141,7 @@ export class Viewer {
   // What lies there: { id, sides: which of them a drag moves }; undefined: nothing.
   hit(point, kind) {
     if (this.hidden) return undefined;
-    const reach = REACH[kind] ?? MOUSE_REACH, chosen = this.boxes.find((one) => one.id === this.selected);
+    const reach = REACH[kind], chosen = this.boxes.find((one) => one.id === this.selected);
     if (chosen) {
       const at = this.onStage(chosen.box), here = [point.x, point.y, point.x, point.y];
       const sides = at.map((side, i) => {
@@ -151,9 +150,9 @@ export class Viewer {
       });
       if (sides.includes(true)) return { id: chosen.id, sides };
     }
-    const [x, y] = this.toSlice(point), area = ({ box }) => (box[2] - box[0]) * (box[3] - box[1]);
+    const [x, y] = this.toSlice(point), area = (one) => (one === chosen ? 0 : (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]));
     const inside = this.boxes.filter(({ box }) => x >= box[0] && x <= box[2] && y >= box[1] && y <= box[3]);
-    const best = inside.find((one) => one === chosen) ?? inside.sort((a, b) => area(a) - area(b))[0];
+    const best = inside.sort((a, b) => area(a) - area(b))[0];
     return best && { id: best.id, sides: ALL };
   }
 
@@ -184,7 +183,7 @@ export class Viewer {
   onMove(event, point) {
     const { drag, slice } = this, [x, y] = this.toSlice(point).map(Math.floor), inside = x >= 0 && y >= 0 && x < slice.width && y < slice.height;
     this.told.cursor(x, y, inside ? slice.pixels?.[y * slice.width + x] : undefined);
-    if (!drag || !this.pointers.has(event.pointerId)) {
+    if (!drag) {
       const sides = this.hit(point, event.pointerType)?.sides;
       this.canvas.style.cursor = this.adding ? "crosshair" : !sides ? "grab" : sides === ALL ? "move" : "pointer";
       return;
