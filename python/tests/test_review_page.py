@@ -237,6 +237,18 @@ class ReviewPage(WithData):
         self.last(page, job, 2)
         self.assertEqual({line["vertebra"] for line in self.journal(job)}, {"1", "2"})
 
+    def test_leaving_a_study_at_once(self) -> None:
+        job = self.job()
+        self.serve()
+        page = self.editor(job)
+        page.route("**/review?study=1", lambda route: route.abort())
+        self.press(page, "n", "1", "q")
+        waits = page.get_by_text("1 of your changes not saved yet")
+        expect(waits).to_be_visible()
+        page.unroute("**/review?study=1")
+        expect(waits).to_have_count(0, timeout=20000)  # sent all the same
+        self.assertEqual(self.journal(job)[0]["vertebra"], "1")
+
     def test_token_and_old_result(self) -> None:
         def old(own: dict, _) -> None:
             own["volatile"]["files"] = [one for one in own["volatile"]["files"] if not one["name"].startswith("slice-")]

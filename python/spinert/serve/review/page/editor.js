@@ -22,7 +22,8 @@ export class Editor {
 
   async load() {
     const [about] = await Promise.all([getJson(`jobs/${this.job}`), this.study.load()]), { report, slices } = this.study;
-    this.title = about.files[0]?.client_name || this.job;
+    const made = about.studies[this.number - 1];
+    this.title = made.kind === "dicom" ? `Study ${made.name}` : about.files[0]?.client_name || this.job;
     $("notice").textContent = report.model.notice ?? "";
     this.stage = this.focus = el("div.stage", { tabindex: 0, role: "application", "aria-label": "Slice. Press ? for the keys" });
     this.viewer = new Viewer(this.stage, { box: (id, box) => this.put(id, { box }), select: (id) => this.select(id), add: (box) => this.add(box),

@@ -2,6 +2,7 @@
 // like one in which nothing was found.
 import { getJson, request } from "./api.js";
 import { alarm, button, el, say, when } from "./dom.js";
+import { unsent } from "./outbox.js";
 
 const POLL_MS = 5000;
 const GROUPS = { positive: "Positive", review: "A person must look", negative: "Negative", failed: "NOT diagnosed: no result", waiting: "NOT diagnosed yet" };
@@ -17,7 +18,7 @@ const diagnosed = (row) => !["failed", "waiting"].includes(group(row));
 const rank = (row) => Object.keys(GROUPS).indexOf(group(row));
 const sorted = (rows) => rows.toSorted((a, b) => rank(a) - rank(b) || b.number - a.number || a.study - b.study);
 const address = (row) => `#/${row.job}/${row.study}`;
-const title = ({ name, files, studies, study, made }) => (name || "no name") + (files > 1 ? ` and ${files - 1} more` : "") +
+const title = ({ name, files, studies, study, made }) => made.kind === "dicom" ? `Study ${made.name}` : (name || "no name") + (files > 1 ? ` and ${files - 1} more` : "") +
   (studies > 1 ? `, study ${study} of ${studies}: ${made.name}` : "");
 
 // The address of the next study that nobody has accepted; null: there is none.
@@ -28,11 +29,12 @@ export async function nextStudy(job, study) {
 }
 
 function line(row) {
-  const { made, review: { state, who, when: time, accepted, reviewable } } = row, result = diagnosed(row);
+  const { made, review: { state, who, when: time, accepted, reviewable } } = row, result = diagnosed(row), waits = unsent(row.job, row.study);
   return el("tr", el("td", el(`span.pill.${group(row)}`, result ? made.alert : row.state), result && made.status !== "completed" && el("span.pill.failed", made.status)),
     el("th", { scope: "row" }, result ? el("a", { href: address(row) }, title(row)) : title(row), !result && el("p.small.bad", row.message || made.error || row.error)),
     el("td", made.slices), el("td", when(row.accepted)),
-    el("td", !result ? "nothing to review" : who ? `${state}, ${accepted} of ${reviewable} slices; ${who}, ${when(time)}` : state));
+    el("td", !result ? "nothing to review" : who ? `${state}, ${accepted} of ${reviewable} slices; ${who}, ${when(time)}` : state,
+      waits > 0 && el("p.small.bad", `${waits} of your changes not saved yet: open the study`)));
 }
 
 async function save() {
@@ -42,13 +44,15 @@ async function save() {
 }
 
 export async function openList() {
-  let answer = await getJson("review");
+  let answer = await getJson("review"), waiting = "";
+  const waits = () => answer.studies.map(({ job, study }) => unsent(job, study)).join();
   const found = el("div"), count = el("p.soft", { role: "status" }), links = () => [...found.querySelectorAll("a")];
   const search = el("input", { id: "search", type: "search", value: filter.text, autocomplete: "off", oninput: () => fill() });
   const which = el("select", { id: "which", onchange: () => fill() }, ["all", "not accepted", "untouched", "in work", "accepted"].map((one) =>
     el("option", { selected: one === filter.show }, one)));
 
   function fill() {
+    waiting = waits();
     const focus = document.activeElement?.href, { text, show } = Object.assign(filter, { text: search.value, show: which.value });
     const rows = sorted(answer.studies).filter((row) => `${title(row)} ${row.job}`.toLowerCase().includes(text.toLowerCase()) &&
       (show === "all" || row.review.state === show || (show === "not accepted" && row.review.state !== "accepted")));
@@ -68,7 +72,7 @@ export async function openList() {
   const timer = setInterval(async () => {
     const fresh = await getJson("review").catch((problem) => alarm(`This list may be old: ${problem.message}`));
     if (fresh) alarm("");
-    if (!fresh || JSON.stringify(fresh) === JSON.stringify(answer)) return;
+    if (!fresh || (JSON.stringify(fresh) === JSON.stringify(answer) && waits() === waiting)) return;
     answer = fresh;
     fill();
   }, POLL_MS);

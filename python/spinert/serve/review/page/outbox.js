@@ -1,17 +1,30 @@
 // outbox.js - edits on their way to the service, in their order, one at a time. Each lies in localStorage until the
 // service has it on its disk, so a reload, a crash or a stopped service loses none. An edit has an id of its own: sent
-// twice it is written once. An edit without a vertebra is about the acceptance of its slice.
+// twice it is written once. An edit without a vertebra is about the acceptance of its slice. Who leaves a study goes on
+// sending: only what needs an answer of the reader waits until the study is opened again.
 import { postJson } from "./api.js";
 
-const RETRY_MS = 2000;
+const RETRY_MS = 2000, PREFIX = "spinert.edit.";
+const open = new Map();  // by prefix: one for each study that was opened on this page
 
 export const newId = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (one) => one.toString(16).padStart(2, "0")).join("");
 export const same = (a, b) => a.slice === b.slice && a.vertebra === b.vertebra;
 
-export class Outbox {
-  // `told`: { sent(edit, answer), conflict(edit, current), refused(edit, refusal), changed() }
-  constructor(prefix, path, told) {
-    Object.assign(this, { prefix, path, told, problem: null, stopped: false, running: false, number: 0 });
+const prefixOf = (job, study) => `${PREFIX}${job}.${study}.`;
+
+// How many edits of a study have not reached the service.
+export const unsent = (job, study) => Object.keys(localStorage).filter((key) => key.startsWith(prefixOf(job, study))).length;
+
+// `told`: { sent(edit, answer), conflict(edit, current), refused(edit, refusal), changed() }
+export function outboxOf(job, study, path, told) {
+  const prefix = prefixOf(job, study);
+  if (!open.has(prefix)) open.set(prefix, new Outbox(prefix, path));
+  return Object.assign(open.get(prefix), { told, stopped: false });
+}
+
+class Outbox {
+  constructor(prefix, path) {
+    Object.assign(this, { prefix, path, told: null, problem: null, stopped: false, running: false, number: 0 });
     this.edits = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).sort().map((key) => JSON.parse(localStorage.getItem(key)));
   }
 
@@ -34,6 +47,10 @@ export class Outbox {
     this.edits = this.edits.filter((edit) => !which(edit));
   }
 
+  leave() {
+    this.told = null;
+  }
+
   async run() {
     if (this.running) return;
     this.running = true;
@@ -54,16 +71,18 @@ export class Outbox {
       }
       this.problem = null;
       this.drop((one) => one === edit);
-      this.told.sent(edit, answer);
+      this.told?.sent(edit, answer);
     } catch (problem) {
       const { status, body: { error, current } = {} } = problem;
-      if (error === "conflict") await this.told.conflict(edit, current);
-      else if (status >= 400 && status < 500 && status !== 408) {
+      const answered = status >= 400 && status < 500 && status !== 408;
+      if (answered && !this.told) this.stopped = true;  // nobody is there to be told
+      else if (error === "conflict") await this.told.conflict(edit, current);
+      else if (answered) {
         this.drop((one) => one === edit);
         this.told.refused(edit, problem);
       } else {
         this.problem = problem;
-        this.told.changed();
+        this.told?.changed();
         await new Promise((again) => setTimeout(again, RETRY_MS));
       }
     }

@@ -1,6 +1,6 @@
 // study.js - one study: what the model found, what reviewers made of it, what is still on its way; undo and redo.
 import { getJson } from "./api.js";
-import { Outbox, newId, same } from "./outbox.js";
+import { newId, outboxOf, same } from "./outbox.js";
 
 const POLL_MS = 3000;
 const UNDO_JOINS_MS = 900;  // a row of arrow keys is one step of undo
@@ -15,7 +15,7 @@ export class Study {
     [this.report, this.view] = await Promise.all([getJson(`jobs/${this.job}/files/report.json?study=${this.number}`), getJson(this.path)]);
     const file = (source, kind) => this.report.volatile.files.find((one) => one.source === source && one.name.startsWith(kind))?.name;
     this.slices = (this.report.slices ?? []).map((one) => ({ ...one, picture: file(one.source, "slice-"), preview: file(one.source, "preview-") }));
-    this.outbox = new Outbox(`spinert.edit.${this.job}.${this.number}.`, this.path, {
+    this.outbox = outboxOf(this.job, this.number, this.path, {
       sent: (...given) => this.sent(...given), refused: (...given) => this.refused(...given),
       conflict: (...given) => this.conflict(...given), changed: () => this.told.changed() });
     this.timer = setInterval(() => this.poll(), POLL_MS);
@@ -23,7 +23,7 @@ export class Study {
 
   close() {
     clearInterval(this.timer);
-    this.outbox.stopped = true;
+    this.outbox.leave();
   }
 
   // What is saved of a slice.
