@@ -102,6 +102,11 @@ Status PipelineImpl::read_detections(SliceResult& slice) const {
     slice.vertebrae.push_back(std::move(vertebra));
   }
   order_and_number(slice.vertebrae);
+  const int64_t most = config_.detector.box.detections_per_image;
+  if (static_cast<int64_t>(slice.vertebrae.size()) >= most) {
+    slice.reasons.push_back({"capped", "the detector keeps its best " + std::to_string(most) +
+                                           " boxes, and all of them are vertebrae: there may be more"});
+  }
   return {};
 }
 

@@ -102,8 +102,9 @@ void judge(SliceResult& slice, const PipelineConfig& config) {
     missing = true;
     add("gap", "a vertebra may be missing between " + std::to_string(id) + " and " + std::to_string(id + 1));
   }
-  const bool cropped = std::ranges::any_of(slice.reasons, [](const Reason& r) { return r.code == "cropped"; });
-  const bool doubt = unlabelled || cropped || missing || slice.status != "completed";
+  const bool cut =
+      std::ranges::any_of(slice.reasons, [](const Reason& r) { return r.code == "cropped" || r.code == "capped"; });
+  const bool doubt = unlabelled || cut || missing || slice.status != "completed";
   slice.alert = disease ? "positive" : doubt ? "review" : "negative";
 }
 

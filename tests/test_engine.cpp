@@ -316,6 +316,27 @@ TEST(Pipeline, CroppedSliceSaysWhatWasCut) {
   EXPECT_NE(slice.alert, "negative");
 }
 
+// BI-34a: what the detector leaves out is told if it could be a vertebra.
+TEST(Pipeline, MoreVertebraeThanTheDetectorKeeps) {
+  std::string config = reduced::config_text();
+  const std::string most = "\"detections_per_image\":20";
+  ASSERT_NE(config.find(most), std::string::npos);
+  config.replace(config.find(most), most.size(), "\"detections_per_image\":3");
+  const auto model = reduced::make(testing::TempDir() + "/spinert_test_capped", reduced::kSeed, config);
+  ASSERT_TRUE(model.ok()) << model.status().to_string();
+  for (const float threshold : {0.051f, 0.999f}) {
+    auto pipeline =
+        Pipeline::open({.model = model.value(), .engine = {.device = "cpu", .threads = 1}, .threshold = threshold});
+    ASSERT_TRUE(pipeline.ok()) << pipeline.status().to_string();
+    const SliceResult slice = pipeline.value()->diagnose(reduced::picture(100, 100, 1), "s");
+    ASSERT_EQ(slice.candidates.size(), 3u);
+    const bool told = std::ranges::any_of(slice.reasons, [](const Reason& r) { return r.code == "capped"; });
+    EXPECT_EQ(told, slice.vertebrae.size() == 3u) << threshold;
+    EXPECT_EQ(told, threshold < 0.5f) << threshold;
+    EXPECT_NE(slice.alert, "negative");
+  }
+}
+
 // BI-34a: a very large slice is cropped and says so; BI-34b's small neighbour works.
 TEST(Pipeline, SizesFromSmallestToVeryLarge) {
   auto pipeline = Pipeline::open({.model = model_path(), .engine = {.device = "cpu", .threads = 2}});

@@ -95,15 +95,17 @@ TEST(Spine, ThresholdIsInclusive) {
   EXPECT_TRUE(other.vertebrae[0].labels.empty());
 }
 
-TEST(Spine, CroppedSliceAsksForReview) {
-  SliceResult slice;
-  slice.vertebrae = {vertebra(0), vertebra(50), vertebra(100)};
-  order_and_number(slice.vertebrae);
-  const PipelineConfig c = config();
-  for (Vertebra& v : slice.vertebrae) label(v, c.classifier);
-  slice.reasons.push_back({"cropped", "..."});
-  judge(slice, c);
-  EXPECT_EQ(slice.alert, "review");
+TEST(Spine, CutSliceAsksForReview) {
+  for (const char* code : {"cropped", "capped"}) {
+    SliceResult slice;
+    slice.vertebrae = {vertebra(0), vertebra(50), vertebra(100)};
+    order_and_number(slice.vertebrae);
+    const PipelineConfig c = config();
+    for (Vertebra& v : slice.vertebrae) label(v, c.classifier);
+    slice.reasons.push_back({code, "..."});
+    judge(slice, c);
+    EXPECT_EQ(slice.alert, "review") << code;
+  }
 }
 
 TEST(Spine, NanBoxesFormNoChain) {

@@ -126,6 +126,11 @@ const Change kChanges[] = {
        s.results[4].reasons.push_back({"cropped", "left 3"});
      },
      "completed", "review", "cropped", 0},
+    {"more_than_is_kept",
+     [](InventedStudy& s) {
+       s.results[4].reasons.push_back({"capped", "100"});
+     },
+     "completed", "review", "capped", 0},
     {"not_whole_in_a_tile",
      [](InventedStudy& s) {
        s.results[4].reasons.push_back({"tile_edge", "..."});

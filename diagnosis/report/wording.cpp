@@ -39,6 +39,7 @@ constexpr Words kReasons[] = {
     {"E_CONFIG", "The pipeline config is not usable"},
     {"E_MODEL_HASH", "The model file is not the one expected"},
     {"cropped", "Part of the slice was cut off"},
+    {"capped", "There may be more vertebrae than are shown"},
     {"contradictory", "Normal and a disease were both found"},
     {"none", "No class reached its threshold"},
     {"gap", "A vertebra may be missing between two others"},

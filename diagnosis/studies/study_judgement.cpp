@@ -76,7 +76,7 @@ class StudyJudge {
 
   void carry_cuts(const SliceResult& result) {
     for (const Reason& reason : result.reasons) {
-      if (reason.code == "cropped" || reason.code == "tile_edge")
+      if (reason.code == "cropped" || reason.code == "capped" || reason.code == "tile_edge")
         doubt(reason.code, result.source + ": " + reason.text);
     }
   }

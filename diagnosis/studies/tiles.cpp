@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "diagnosis/evaluation/matching.h"
 #include "diagnosis/slice_start.h"
@@ -63,6 +64,8 @@ class TiledSlice {
           part.status == "completed" || (part.status == "indeterminate" &&
                                          (part.error == ErrorId::E_NO_VERTEBRA || part.error == ErrorId::E_COVERAGE));
       if (!usable) return failed(std::move(part));
+      std::ranges::copy_if(part.reasons, std::back_inserter(whole_.reasons),
+                           [](const Reason& reason) { return reason.code == "capped"; });
       parts_.push_back(std::move(part));
       placed_.push_back(placed);
     }

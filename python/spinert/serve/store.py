@@ -79,12 +79,12 @@ class Store:
         folder = folder or self._incoming / id
         with self._lock:
             job = Job(id, self._next, files, options, now(), study=study)
-            _sync(folder / "upload")
+            sync_folder(folder / "upload")
             _write(folder, job)
             folder.rename(self._folder / id)
             self._jobs[id] = job
             self._next += 1
-            _sync(self._folder)
+            sync_folder(self._folder)
         return job
 
     def get(self, id: str) -> Job | None:
@@ -118,7 +118,7 @@ class Store:
                 return False
             (self._folder / id).rename(self._incoming / id)
             del self._jobs[id]
-            _sync(self._folder)
+            sync_folder(self._folder)
         self.discard(id)
         return True
 
@@ -130,10 +130,10 @@ def _write(folder: Path, job: Job) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(folder / "job.json")
-    _sync(folder)
+    sync_folder(folder)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

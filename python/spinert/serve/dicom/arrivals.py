@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import Refused, Settings
-from ..store import Job, Store, _sync, log
+from ..store import Job, Store, log, sync_folder
 from ..worker import Worker
 from .figures import ARRIVING
 from .outbox import Outbox
@@ -115,7 +115,7 @@ class Arrivals:
                 os.fsync(file.fileno())
             part.replace(folder / name)
             for changed in (folder, folder.parent, self._folder):
-                _sync(changed)
+                sync_folder(changed)
         except OSError:
             part.unlink(missing_ok=True)
             raise
