@@ -76,6 +76,8 @@ def main() -> int:
         "detector: box head": wide_layers(detector, lambda name: name.startswith("roi_heads")),
         "detector: RPN": wide_layers(detector, lambda name: name.startswith("rpn")),
         "detector: FPN": wide_layers(detector, lambda name: ".fpn." in name),
+        "detector: FPN, 1x1 layers": wide_layers(detector, lambda name: ".fpn.inner_blocks" in name),
+        "detector: FPN, 3x3 layers": wide_layers(detector, lambda name: ".fpn.layer_blocks" in name),
         "detector: ResNet": wide_layers(detector, lambda name: ".body." in name),
         "all": wide_layers(detector, lambda name: True) + wide_layers(classifier, lambda name: True)}
     names, threshold = pipeline.config.class_names, pipeline.config.score_threshold
