@@ -1,8 +1,8 @@
 """What fp8 would do to the results, on a processor: torchvision's networks with the inputs of chosen layers rounded to
 e4m3, against the same networks in float32, by the rule of gate.py.
 
-Kinder than a kernel can be: weights are scaled for each output channel and activations for each call by their own
-largest value, sums and everything else stay float32. What fails here fails on a card.
+Kinder than a plain kernel: weights are scaled for each output channel and activations for each call by their own
+largest value, sums and everything else stay float32. Finer scales, as for each block of values, are not tried.
 
     python3 bench/fp8_gate.py --model models/spine-demo.safetensors ../shared/phantom/slice_00?.png
 
