@@ -36,11 +36,7 @@ TEST_P(KernelCases, AgreesWithReference) {
   if (kernel.backend == Backend::cpu && kernel.level > cpu_features().best) {
     GTEST_SKIP() << "this machine has no " << level_name(kernel.level);
   }
-  // Rows of one operator follow each other.
-  static cases::ReferenceRuns runs;
-  static OpId runs_of = kernel.op;
-  if (runs_of != kernel.op) runs.clear();
-  runs_of = kernel.op;
+  static cases::ReferenceRuns runs;  // rows of one operator follow each other
   int refused = 0, run = 0;
   for (const int threads : {1, 3}) {
     ThreadPool pool(threads);

@@ -14,10 +14,12 @@ Result<SourceSlice> SliceFiles::read(size_t index) {
 }
 
 Status SliceFiles::write(size_t index, const Picture& picture) {
-  const bool deep = picture.bits == 16;
-  const std::vector<uint8_t> narrow(picture.value.begin(), deep ? picture.value.begin() : picture.value.end());
-  SPINERT_ASSIGN(const std::vector<uint8_t> png, deep ? encode_png_grey16(picture.width, picture.height, picture.value)
-                                                      : encode_png_grey(picture.width, picture.height, narrow));
+  const auto encode = [&picture] {
+    if (picture.bits == 16) return encode_png_grey16(picture.width, picture.height, picture.value);
+    return encode_png_grey(picture.width, picture.height,
+                           std::vector<uint8_t>(picture.value.begin(), picture.value.end()));
+  };
+  SPINERT_ASSIGN(const std::vector<uint8_t> png, encode());
   return output_.add(free_name(names_, slice_file_name, name(index)),
                      {reinterpret_cast<const char*>(png.data()), png.size()}, name(index));
 }

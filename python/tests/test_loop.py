@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,15 +26,12 @@ try:
 except ImportError as missing:
     raise unittest.SkipTest(f"this Python lacks {missing.name}") from None
 
+from orthanc import HOST, free_port, orthanc_config
+
 ROOT = Path(__file__).resolve().parents[2]
-HOST, SLICES, STEP = "127.0.0.1", 3, 3.0
+SLICES, STEP = 3, 3.0
 SC, SR = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.88.34"
 MOVED = 15  # pixels to the right
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as one:
-        return one.getsockname()[1]
 
 
 @unittest.skipUnless(shutil.which("Orthanc"), "the Debian package orthanc is not installed")
@@ -95,15 +91,6 @@ class Loop(unittest.TestCase):
             files.append(file.getvalue())
         return files
 
-    def start_orthanc(self) -> None:
-        script = self.folder / "route.lua"
-        script.write_text(re.search("```lua\n(.*?)```", (ROOT / "docs/dicom-connection.md").read_text(), re.S)[1])
-        (self.folder / "orthanc.json").write_text(json.dumps({
-            "StorageDirectory": str(self.folder / "orthanc"), "HttpPort": self.http, "StableAge": 1, "LuaScripts": [str(script)],
-            "DicomPort": self.archive, "DicomAet": "ORTHANC", "Plugins": [], "RemoteAccessAllowed": False,
-            "DicomModalities": {"spinert": ["SPINERT", HOST, self.port]}}))
-        self.background("Orthanc", self.folder / "orthanc.json")
-
     def start_service(self) -> str:
         """By the line of the README, on free ports and with less patience."""
         line, = re.findall(r"^PYTHONPATH=python python3 (-m spinert.serve .*--dicom-port.*)", (ROOT / "README.md").read_text(), re.M)
@@ -138,7 +125,7 @@ class Loop(unittest.TestCase):
             browser.close()
 
     def test_from_the_scanner_to_the_next_model(self) -> None:
-        self.start_orthanc()
+        self.background("Orthanc", orthanc_config(self.folder, "ORTHANC", self.http, self.archive, self.port))
         url = self.start_service()
         self.until(self.answers)
         for file in self.phantom():

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import re
 import shutil
@@ -23,12 +22,14 @@ try:
 except ImportError as missing:
     raise unittest.SkipTest(f"this Python lacks {missing.name}") from None
 
+from orthanc import HOST, free_port, orthanc_config
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 from spinert.serve.main import main  # noqa: E402
 
 CT, SC, SR = ("1.2.840.10008.5.1.4.1.1." + one for one in ("2", "7", "88.34"))
-HOST, IMPLICIT, STUDY = "127.0.0.1", "1.2.840.10008.1.2", "2.25.424242"
+IMPLICIT, STUDY = "1.2.840.10008.1.2", "2.25.424242"
 QUICK, NEVER = ("--stable-seconds", "2"), ("--stable-seconds", "1000")
 REAL = "from spinert.serve.main import main; raise SystemExit(main())"
 HELD = """
@@ -43,11 +44,6 @@ class Engine(spinert.Engine):
         return super().diagnose_paths(*paths, **more)
 raise SystemExit(main(open_engine=Engine))
 """
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as one:
-        return one.getsockname()[1]
 
 
 @unittest.skipUnless(shutil.which("storescu"), "the Debian package dcmtk is not installed")
@@ -170,13 +166,8 @@ class Dicom(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("Orthanc"), "the Debian package orthanc is not installed")
     def test_orthanc_and_sudden_deaths(self) -> None:
-        http, script = free_port(), self.folder / "route.lua"
-        script.write_text(re.search("```lua\n(.*?)```", (ROOT / "docs/dicom-connection.md").read_text(), re.S)[1])
-        (self.folder / "orthanc.json").write_text(json.dumps({
-            "StorageDirectory": str(self.archive), "HttpPort": http, "StableAge": 1, "LuaScripts": [str(script)],
-            "DicomPort": self.archive_port, "DicomAet": "ARCHIVE", "Plugins": [], "RemoteAccessAllowed": False,
-            "DicomModalities": {"spinert": ["SPINERT", HOST, self.port]}}))
-        self.background("Orthanc", self.folder / "orthanc.json")
+        http = free_port()
+        self.background("Orthanc", orthanc_config(self.folder, "ARCHIVE", http, self.archive_port, self.port))
         options = "--allow-ae", f"ARCHIVE@{HOST}", *self.to_archive
         self.start(*options, *NEVER)
         both = self.slice(1), self.slice(2)

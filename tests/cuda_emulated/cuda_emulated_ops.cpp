@@ -21,11 +21,7 @@ TEST_P(CudaKernel, AgreesWithReference) {
   if (!device.ok()) GTEST_SKIP() << "no card: the same cases run under emulation in cuda_emulated_ops";
   if (kernel.level > device.value()->card().level()) GTEST_SKIP() << "this card has no " << level_name(kernel.level);
 #endif
-  // Rows of one operator follow each other.
-  static cases::ReferenceRuns runs;
-  static OpId runs_of = kernel.op;
-  if (runs_of != kernel.op) runs.clear();
-  runs_of = kernel.op;
+  static cases::ReferenceRuns runs;  // rows of one operator follow each other
   ThreadPool alone(1);
   const cases::OpSuite& suite = cases::suite(kernel.op);
   int run = 0, refused = 0;

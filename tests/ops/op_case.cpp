@@ -334,12 +334,13 @@ CaseResult check_case(const std::string& text, const KernelInfo& kernel, ThreadP
   const DType half = line.value().activations();
   if (is_half(half)) round_inputs(got.value(), half);
   if (const char* reason = refusal(kernel, got.value().call())) return {{}, reason};
-  std::shared_ptr<const ReferenceRun> kept = runs ? (*runs)[text] : nullptr;
+  if (runs && runs->op != kernel.op) *runs = {kernel.op, {}};
+  std::shared_ptr<const ReferenceRun> kept = runs ? runs->by_line[text] : nullptr;
   if (!kept) {
     auto computed = run_reference(text, got.value(), half, kernel.op, pool, truth);
     if (!computed.ok()) return {computed.status()};
     kept = computed.value();
-    if (runs) (*runs)[text] = kept;
+    if (runs) runs->by_line[text] = kept;
   }
   const PreparedCase& want = kept->prepared;
   const KernelInfo* reference = kept->kernel;

@@ -107,13 +107,16 @@ Status run_kernel(const KernelInfo& kernel, PreparedCase& prepared, ThreadPool& 
 // The same on a card: inputs are copied to it, and outputs back (tests/ops/cuda_case.cpp).
 Status run_cuda_kernel(const KernelInfo& kernel, PreparedCase& prepared, CudaDevice& device);
 
-// What the reference gave for a case, by the case's line: for many kernels that are held against it. The same ones for
-// one truth only.
+// What the reference gave for the cases of one operator, by the case's line: for the kernels that are held against it,
+// one after the other. Of one truth only.
 struct ReferenceRun {
   PreparedCase prepared;
   const KernelInfo* kernel;
 };
-using ReferenceRuns = std::map<std::string, std::shared_ptr<const ReferenceRun>>;
+struct ReferenceRuns {
+  OpId op{};
+  std::map<std::string, std::shared_ptr<const ReferenceRun>> by_line;
+};
 
 // Runs the kernel and the reference on the case and compares: outputs within tolerance, guard bands and rows beyond the
 // count untouched, inputs unchanged. A refusal by the kernel sets skipped to its reason.
@@ -126,7 +129,7 @@ struct CaseResult {
 // the same numbers in f32, weights rounded to the half type on both sides, and half a unit in the last place more for
 // the rounding of the output. device: needed for rows of the cuda backend. truth: `cpu` compares with the best row of
 // this machine instead of the reference, within twice the tolerance, for cases that the reference would take minutes
-// for. runs: the reference's results are looked for there first, and kept there.
+// for. runs: the reference's results are looked for there first, and kept there until the operator is another one.
 CaseResult check_case(const std::string& line, const KernelInfo& kernel, ThreadPool& pool, CudaDevice* device = nullptr,
                       Backend truth = Backend::reference, ReferenceRuns* runs = nullptr);
 
